@@ -1,0 +1,50 @@
+# `make` reproduces everything; `make help` lists the other targets.
+PYTHON ?= python3
+# Passed on to snakemake, for example: make SNAKEMAKE_ARGS="--configfile config/smoke.yaml"
+SNAKEMAKE_ARGS ?=
+# Passed on to pytest, for example: make test PYTEST_ARGS="-m 'not slow'"
+PYTEST_ARGS ?=
+
+INSTALLED := .venv/.installed
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+.PHONY: all test lint lock clean help
+
+all: $(INSTALLED) ## run what is missing of the workflow, then make the report (default)
+	.venv/bin/snakemake --cores all $(SNAKEMAKE_ARGS)
+# Not `--report-after-run`: that makes a report on every call, and fails a dry run.
+	@if [ -z "$(filter -n --dry-run --dryrun,$(SNAKEMAKE_ARGS))" ] && { [ ! -e results/report.html ] || \
+		[ -n "$$(find results/tables results/figures -type f -newer results/report.html)" ]; }; then \
+		.venv/bin/snakemake --report results/report.html $(SNAKEMAKE_ARGS); fi
+	@echo "Tables: results/tables   Figures: results/figures   Report: results/report.html"
+
+test: $(INSTALLED) ## run the tests
+	.venv/bin/python -m pytest $(PYTEST_ARGS)
+
+lint: $(INSTALLED) ## check the style of Python and Snakemake files
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/snakefmt --check Snakefile workflow
+	.venv/bin/snakemake --lint
+
+# Keeps the versions of the old lock that pyproject.toml still allows; delete the lock first to take the newest.
+lock: $(INSTALLED) ## write envs/requirements.lock anew after a change of pyproject.toml
+	.venv/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --extra test \
+		--fork-strategy fewest --no-annotate --output-file envs/requirements.lock
+
+clean: ## delete .venv and the caches of tools; data, checkpoints and results stay
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile
+
+# Written last, so that an interrupted installation is repeated.
+$(INSTALLED): envs/requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null || \
+		{ echo "$(PYTHON) is missing or not Python 3.11 to 3.14; name one: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "$(PYTHON) lacks the venv module (Debian, Ubuntu: apt install python3-venv)" >&2; exit 1; }
+	@echo "Installing envs/requirements.lock into .venv, once: about 3 minutes and 6 GB ..."
+	@$(PYTHON) -m venv --clear .venv
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -r envs/requirements.lock
+	@touch $@
