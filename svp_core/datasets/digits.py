@@ -1,0 +1,31 @@
+"""Handwritten digits of scikit-learn: 1,797 real 8x8 scans that are part of the package, no download."""
+
+from pathlib import Path
+
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+from svp_core.datasets import Facts, Split
+
+FACTS = Facts(
+    classes=10,
+    shape=(1, 8, 8),
+    train_size=1257,
+    test_size=540,
+    mean=(0.3055,),
+    std=(0.3761,),
+    licence="CC BY 4.0",
+    pixel_max=16,
+)
+
+
+def load(data_dir: Path) -> tuple[Split, Split]:
+    """Return a fixed split, stratified by class; `data_dir` is not needed."""
+    scans = load_digits()
+    images = scans.images.astype(np.uint8)[:, None]
+    labels = scans.target.astype(np.int64)
+    x_train, x_test, y_train, y_test = train_test_split(
+        images, labels, test_size=FACTS.test_size, stratify=labels, random_state=0
+    )
+    return Split(x_train, y_train), Split(x_test, y_test)

@@ -1,0 +1,50 @@
+"""The record of a run: one JSON file with its config, curves, results and origin."""
+
+import json
+import platform
+from math import isfinite
+from pathlib import Path
+
+import numpy
+import torch
+
+from svp_core.files import write_atomically
+
+
+def write(path: Path, record: dict) -> None:
+    """Write the record as JSON, whole or not at all; numbers that are not finite become null."""
+    text = json.dumps(finite(record), indent=1, allow_nan=False) + "\n"
+    write_atomically(path, lambda file: file.write(text.encode()))
+
+
+def finite(value):
+    """Return a copy in which no number is infinite or not a number."""
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
+
+
+def environment(device: torch.device) -> dict:
+    """Return what the numbers may depend on beside sources and config."""
+    return {
+        "device": device_name(device),
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "torch": torch.__version__,
+        "numpy": numpy.__version__,
+    }
+
+
+def device_name(device: torch.device) -> str:
+    """Return the model of the accelerator or of the processor."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, "") or platform.processor() or platform.machine()

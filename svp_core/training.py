@@ -1,0 +1,104 @@
+"""A training from a resolved config to its record, with checkpoints in between."""
+
+from datetime import UTC, datetime
+from math import isfinite
+from pathlib import Path
+
+import torch
+
+from svp_core import checkpoint, datasets, methods, models, provenance, record
+from svp_core.epochs import evaluate, train_epoch
+from svp_core.files import require_writable
+from svp_core.loading import ResidentImages
+from svp_core.memory import peak_memory
+
+
+def train(
+    config: dict, output: Path, checkpoint_path: Path | None, data_dir: Path, device: torch.device
+) -> dict:
+    """Train a resolved config, write its record to `output` and return it.
+
+    A checkpoint at `checkpoint_path` is continued and, once the record is written, deleted. Raises
+    CheckpointError, DataError or OutputError before any training, OutputError also when writing.
+    """
+    started_at = now()
+    for path in filter(None, (output, checkpoint_path)):
+        require_writable(path)
+    axes = (config["dataset"], config["model"], config["method"])
+    source_hash = provenance.source_hash(provenance.run_sources(*axes))
+    train_images, test_images = load_images(config["dataset"], data_dir, device)
+    method, curves = build_method(config, device), []
+    state = checkpoint_path and checkpoint.load(checkpoint_path, config, source_hash, device)
+    if state:
+        method.load_state(state["method"])
+        curves = state["curves"]
+        print(f"continuing after epoch {len(curves)} from {checkpoint_path}", flush=True)
+    batch = train_images.batch(slice(config["recipe"]["batch_size"]))
+    memory = peak_memory(lambda: build_method(config, device), *batch)  # two warm-up steps as well
+
+    recipe, seed = config["recipe"], config["seed"]
+    while len(curves) < recipe["epochs"] and all_finite(curves):
+        entry = train_epoch(method, train_images, len(curves) + 1, recipe, seed)
+        curves.append(entry | {"block_accuracy": evaluate(method, test_images)})
+        print(progress(curves[-1], recipe["epochs"]), flush=True)
+        if checkpoint_path and all_finite(curves):
+            saved = {"config": config, "source_hash": source_hash, "curves": curves}
+            checkpoint.save(checkpoint_path, saved | {"method": method.state()})
+
+    result = summarise(config, curves, method) | memory | {
+        "environment": record.environment(device),
+        "provenance": {"source_hash": source_hash, **provenance.repository()}
+        | {"started_at": started_at, "finished_at": now()},
+    }
+    record.write(output, result)
+    if checkpoint_path:
+        checkpoint_path.unlink(missing_ok=True)
+    return result
+
+
+def load_images(dataset: str, data_dir: Path, device: torch.device) -> list[ResidentImages]:
+    facts = datasets.facts(dataset)
+    return [ResidentImages(split, facts, device) for split in datasets.load(dataset, data_dir)]
+
+
+def build_method(config: dict, device: torch.device) -> methods.Method:
+    """Return model and method of a resolved config, as they are before the first step."""
+    facts, seed = datasets.facts(config["dataset"]), config["seed"]
+    model = models.build(config["model"], facts.shape, config["model_options"], seed)
+    options, recipe = config["method_options"], config["recipe"]
+    method = methods.build(config["method"], model, facts.classes, options, recipe, seed)
+    return method.to(device)
+
+
+def summarise(config: dict, curves: list[dict], method: methods.Method) -> dict:
+    """Return the results of a record; a diverged run has curves but no accuracy."""
+    completed = all_finite(curves)
+    accuracies = curves[-1]["block_accuracy"] if completed else []
+    return {
+        "config": config,
+        "status": "completed" if completed else "diverged",
+        "curves": curves,
+        "test_accuracy": accuracies[-1] if completed else None,
+        "block_accuracy": accuracies,
+        "train_seconds": sum(entry["seconds"] for entry in curves),
+        "epochs": len(curves),
+        "parameters": sum(p.numel() for p in method.parameters() if p.requires_grad),
+    }
+
+
+def all_finite(curves: list[dict]) -> bool:
+    """Whether no loss of the last epoch was infinite or not a number."""
+    return not curves or all(isfinite(loss) for loss in curves[-1]["block_loss"])
+
+
+def progress(entry: dict, epochs: int) -> str:
+    if not all_finite([entry]):
+        return f"epoch {entry['epoch']}/{epochs}  diverged: a loss is not finite"
+    return (
+        f"epoch {entry['epoch']}/{epochs}  loss {entry['block_loss'][-1]:.4f}"
+        f"  test accuracy {entry['block_accuracy'][-1]:.2f} %  {entry['seconds']:.2f} s"
+    )
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,66 @@
+"""Configs: defaults, and offences that are refused by name."""
+
+import pytest
+
+from svp_core.config import resolve, schema
+from svp_core.settings import ConfigError, format_pairs, parse_pairs
+
+RUN = {"dataset": "digits", "model": "mlp", "method": "svp", "seed": 0}
+
+
+def test_defaults_are_filled_in():
+    config = resolve(RUN)
+    assert config["method_options"]["alignment"] == "gaussian_kl"
+    assert config["variant"] == "default"
+    assert set(config["recipe"]) == set(schema()["$defs"]["recipe"]["properties"])
+
+
+def test_resolving_twice_changes_nothing():
+    assert resolve(resolve(RUN)) == resolve(RUN)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"sed": 1}, "'sed' was unexpected"),
+        ({"seed": -1}, "seed: -1 is less than the minimum of 0"),
+        ({"seed": "0"}, "seed: '0' is not of type 'integer'"),
+        ({"dataset": "mnisst"}, "dataset: 'mnisst' is not one of ["),
+        ({"model": "mpl"}, "model: 'mpl' is not one of ["),
+        ({"method": "backprop"}, "method: 'backprop' is not one of ["),
+        ({"model_options": {"deep": 3}}, "model_options.: "),
+        ({"model_options": {"depth": 0}}, "model_options.depth: 0 is less than the minimum of 1"),
+        ({"method_options": {"alignment": "kll"}}, "method_options.alignment: 'kll' is not one of"),
+        ({"method_options": {"beta": -1}}, "method_options.beta: -1 is less than"),
+        ({"recipe": {"lr": 0}}, "recipe.lr: 0 is less than or equal to the minimum of 0"),
+        ({"recipe": {"momentun": 0.9}}, "'momentun' was unexpected"),
+        ({"recipe": {"epochs": 2, "warmup_epochs": 3}}, "recipe.warmup_epochs: 3 exceeds epochs 2"),
+        ({"recipe": {"batch_size": 5000}}, "recipe.batch_size: 5000 exceeds the 1257 images"),
+        ({"method_options": {"blocks": 4}}, "method_options.blocks: 4 exceeds depth 3"),
+        ({"method_options": {"d0": 20}}, "method_options.d0: 20 rows cannot be read as 10 class"),
+        ({"method": "bp", "method_options": {"beta": 1}}, "'beta' was unexpected"),
+        ({"model": "cnn", "model_options": {"depth": 5}}, "model_options.depth: 5 is no multiple"),
+        ({"model": "cnn", "model_options": {"stages": 4}}, "model_options.stages: 4 halvings need"),
+        ({"model": "vit", "model_options": {"patch": 3}}, "model_options.patch: 3 does not divide"),
+        ({"model": "vit", "model_options": {"heads": 5}}, "model_options.width: 64 is no multiple"),
+    ],
+)
+def test_an_offence_is_named(changes, message):
+    with pytest.raises(ConfigError) as caught:
+        resolve(RUN | changes)
+    assert message in str(caught.value)
+
+
+def test_settings_survive_a_command_line():
+    config = resolve(RUN | {"recipe": {"lr": 1e-5}, "variant": "no"})
+    assert resolve(parse_pairs(format_pairs(config))) == config
+
+
+def test_scientific_notation_is_a_number():
+    assert parse_pairs(["recipe.lr=1e-3"]) == {"recipe": {"lr": 0.001}}
+
+
+@pytest.mark.parametrize("pairs", [["seed"], ["seed=1", "seed=2"], ["seed=1", "seed.x=2"]])
+def test_malformed_settings_are_named(pairs):
+    with pytest.raises(ConfigError, match="seed"):
+        parse_pairs(pairs)

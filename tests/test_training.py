@@ -1,0 +1,209 @@
+"""Runs from the command line: records, determinism, resuming, and errors that name their cause."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jsonschema
+import pytest
+import torch
+import yaml
+
+from svp_core import provenance
+from svp_core.train import main
+
+ROOT = Path(__file__).parents[1]
+SETTINGS = ["dataset=digits", "model=mlp", "method=svp", "seed=3", "recipe.epochs=3"]
+TINY = [*SETTINGS, "model_options.width=32", "recipe.lr=0.01"]
+
+
+def run(folder: Path, settings: list[str] = TINY, name: str = "run") -> dict:
+    output = folder / f"{name}.json"
+    checkpoint = folder / f"{name}.pt"
+    command = [*settings, "--output", str(output), "--checkpoint", str(checkpoint)]
+    assert main([*command, "--threads", "1"]) == 0
+    assert not checkpoint.exists()
+    return json.loads(output.read_text())
+
+
+def without_times(record: dict) -> dict:
+    """What must be equal in two records of one run."""
+    record = json.loads(json.dumps(record))
+    del record["train_seconds"]
+    for entry in record["curves"]:
+        del entry["seconds"]
+    for key in ("started_at", "finished_at"):
+        del record["provenance"][key]
+    return record
+
+
+def interrupted(folder: Path, settings: list[str] = TINY) -> Path:
+    """A checkpoint after the first of the epochs."""
+
+    def stop(*arguments):
+        raise KeyboardInterrupt
+
+    checkpoint = folder / "run.pt"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("svp_core.training.evaluate", once_then(stop))
+        with pytest.raises(KeyboardInterrupt):
+            run(folder, settings)
+    assert checkpoint.exists()
+    return checkpoint
+
+
+def once_then(fail):
+    from svp_core.epochs import evaluate
+
+    calls = []
+
+    def first_time(*arguments):
+        calls.append(1)
+        return evaluate(*arguments) if len(calls) == 1 else fail()
+
+    return first_time
+
+
+def test_a_record_is_valid_and_complete(tmp_path):
+    record = run(tmp_path)
+    schema = yaml.safe_load((ROOT / "workflow/schemas/record.schema.yaml").read_text())
+    jsonschema.validate(record, schema)
+    assert record["status"] == "completed"
+    assert len(record["curves"]) == record["epochs"] == 3
+    assert len(record["block_accuracy"]) == 3
+    assert record["test_accuracy"] == record["block_accuracy"][-1] > 50
+    weights, hidden = 64 * 32 + 32, 32 * 32 + 32
+    assert record["parameters"] == weights + 2 * hidden
+    assert record["environment"]["torch"] == torch.__version__
+    files = provenance.run_sources("digits", "mlp", "svp")
+    assert record["provenance"]["source_hash"] == provenance.source_hash(files)
+
+
+@pytest.mark.parametrize("model", ["mlp", "cnn", "vit"])
+@pytest.mark.parametrize("method", ["bp", "svp"])
+def test_the_same_seed_gives_the_same_record(tmp_path, model, method):
+    settings = ["dataset=digits", f"model={model}", f"method={method}", "seed=5"]
+    settings += ["recipe.epochs=1", "model_options.depth=2", "model_options.width=16"]
+    one, other = (run(tmp_path, settings, name) for name in ("one", "other"))
+    assert without_times(one) == without_times(other)
+    different = run(tmp_path, [*settings[:3], "seed=6", *settings[4:]], "different")
+    assert different["curves"] != one["curves"]
+
+
+@pytest.mark.parametrize("model", ["mlp", "cnn"])
+def test_a_killed_run_ends_with_the_numbers_of_an_uninterrupted_one(tmp_path, model):
+    settings = ["dataset=digits", f"model={model}", "method=svp", "seed=0", "recipe.epochs=60"]
+    settings += ["model_options.depth=4", "model_options.width=16", "recipe.batch_size=100"]
+    uninterrupted = run(tmp_path, settings, "uninterrupted")
+
+    output, checkpoint = tmp_path / "killed.json", tmp_path / "killed.pt"
+    command = [sys.executable, "-m", "svp_core.train", *settings, "--threads", "1"]
+    command += ["--output", str(output), "--checkpoint", str(checkpoint)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    for line in process.stdout:
+        if line.startswith("epoch 4/"):
+            os.kill(process.pid, signal.SIGKILL)
+            break
+    process.stdout.close()
+    assert process.wait() == -signal.SIGKILL
+    assert checkpoint.exists() and not output.exists()
+
+    resumed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "continuing after epoch" in resumed.stdout
+    assert "epoch 2/" not in resumed.stdout
+    assert without_times(json.loads(output.read_text())) == without_times(uninterrupted)
+
+
+def test_a_diverging_run_keeps_its_curves_and_succeeds(tmp_path):
+    record = run(tmp_path, [*TINY[:-1], "recipe.optimizer=sgd", "recipe.lr=1e30"])
+    schema = yaml.safe_load((ROOT / "workflow/schemas/record.schema.yaml").read_text())
+    jsonschema.validate(record, schema)
+    assert record["status"] == "diverged"
+    assert record["test_accuracy"] is None and record["block_accuracy"] == []
+    assert record["epochs"] == len(record["curves"]) < 3
+    assert None in record["curves"][-1]["block_loss"]
+
+
+def refuse(folder: Path, capsys, settings: list[str] = TINY, name: str = "run") -> str:
+    """The error of a run that must not start."""
+    command = [*settings, "--output", str(folder / f"{name}.json")]
+    assert main([*command, "--checkpoint", str(folder / "run.pt"), "--threads", "1"]) == 1
+    return capsys.readouterr().err
+
+
+def test_a_checkpoint_of_another_config_is_refused_and_kept(tmp_path, capsys):
+    checkpoint = interrupted(tmp_path)
+    before = checkpoint.read_bytes()
+    error = refuse(tmp_path, capsys, [*TINY[:-1], "recipe.lr=0.5"])
+    assert "run.pt belongs to another config (recipe.lr=0.01 recipe.lr=0.5)" in error
+    assert checkpoint.read_bytes() == before
+
+
+def test_a_checkpoint_of_other_sources_is_refused(tmp_path, capsys, monkeypatch):
+    interrupted(tmp_path)
+    monkeypatch.setattr("svp_core.provenance.source_hash", lambda files: "0" * 12)
+    assert "run.pt was written by other sources" in refuse(tmp_path, capsys)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "text", "foreign"])
+def test_a_damaged_checkpoint_is_named(tmp_path, capsys, damage):
+    checkpoint = interrupted(tmp_path)
+    content = bytearray(checkpoint.read_bytes())
+    if damage == "flipped":
+        content[: len(content) // 2] = bytes(255 - byte for byte in content[: len(content) // 2])
+    if damage == "foreign":
+        torch.save({"weights": torch.zeros(2)}, checkpoint)
+    else:
+        kept = {"truncated": content[:-500], "flipped": content, "empty": b"", "text": b"hello\n"}
+        checkpoint.write_bytes(kept[damage])
+    error = refuse(tmp_path, capsys)
+    assert "run.pt is " in error and "delete it to start over" in error
+    assert "Traceback" not in error
+
+
+def test_a_checkpoint_cannot_run_code(tmp_path, capsys):
+    class Payload:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "harmed"),)
+
+    torch.save({"config": Payload()}, tmp_path / "run.pt")
+    assert "run.pt is damaged" in refuse(tmp_path, capsys)
+    assert not (tmp_path / "harmed").exists()
+
+
+def test_an_unwritable_output_is_refused_before_training(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    started = time.perf_counter()
+    error = refuse(tmp_path, capsys, SETTINGS, "file/run")
+    assert "cannot write" in error and "file/run.json" in error
+    assert time.perf_counter() - started < 5
+    (tmp_path / "folder.json").mkdir()
+    assert "folder.json: it is a folder" in refuse(tmp_path, capsys, name="folder")
+
+
+def test_a_full_disk_at_the_end_keeps_the_checkpoint(tmp_path, capsys, monkeypatch):
+    def fail(source, target):
+        if str(target).endswith(".json"):
+            raise OSError(28, "No space left on device")
+        rename(source, target)
+
+    rename = os.replace
+    monkeypatch.setattr("os.replace", fail)
+    assert "run.json: No space left on device" in refuse(tmp_path, capsys)
+    assert [path.name for path in tmp_path.iterdir()] == ["run.pt"]
+
+
+def test_a_bad_config_is_named_before_anything_is_written(tmp_path, capsys):
+    error = refuse(tmp_path, capsys, [*TINY, "recipe.learning_rate=0.1"])
+    assert "learning_rate" in error
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_needs_only_its_own_files():
+    names = {file.name for file in provenance.run_sources("digits", "mlp", "sll")}
+    assert {"mlp.py", "sll.py", "svp.py", "digits.py", "memory.py"} <= names
+    assert not {"cnn.py", "vit.py", "bp.py", "train.py", "config.py"} & names
