@@ -1,4 +1,4 @@
-"""D: divergences between the reading of a block and that of the block before, means over the batch."""
+"""D: divergences between the reading of a unit and that of the one before, batch means."""
 
 import torch
 from torch import Tensor

@@ -34,9 +34,10 @@ def load(path: Path, config: dict, source_hash: str, device: torch.device) -> di
     if not isinstance(state, dict) or set(state) != FIELDS:
         raise CheckpointError(f"{path} is no checkpoint of a training; delete it to start over")
     if state["config"] != config:
-        difference = " ".join(sorted(set(format_pairs(state["config"])) ^ set(format_pairs(config))))
+        saved, asked = (set(format_pairs(one)) for one in (state["config"], config))
         raise CheckpointError(
-            f"{path} belongs to another config ({difference}); delete it to start over"
+            f"{path} belongs to another config ({' '.join(sorted(saved ^ asked))});"
+            " delete it to start over"
         )
     if state["source_hash"] != source_hash:
         raise CheckpointError(

@@ -1,4 +1,4 @@
-"""Settings that are fine each but impossible together, refused by name before anything is trained."""
+"""Settings that are fine each but impossible together, refused by name."""
 
 from collections.abc import Iterator
 
@@ -40,7 +40,7 @@ def shapes(model: str, sizes: dict, height: int, width: int) -> Iterator[str]:
     """What the model cannot do with an image of this height and width (pixels)."""
     if model == "cnn":
         if sizes["depth"] % sizes["stages"]:
-            yield f"model_options.depth: {sizes['depth']} is no multiple of stages {sizes['stages']}"
+            yield f"model_options.depth: {sizes['depth']} is no multiple of stages"
         if min(height, width) < 2 ** sizes["stages"]:
             yield (
                 f"model_options.stages: {sizes['stages']} halvings need images of at least"
@@ -50,4 +50,4 @@ def shapes(model: str, sizes: dict, height: int, width: int) -> Iterator[str]:
         if height % sizes["patch"] or width % sizes["patch"]:
             yield f"model_options.patch: {sizes['patch']} does not divide {height}x{width} images"
         if sizes["width"] % sizes["heads"]:
-            yield f"model_options.width: {sizes['width']} is no multiple of heads {sizes['heads']}"
+            yield f"model_options.width: {sizes['width']} is no multiple of heads"

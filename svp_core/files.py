@@ -12,7 +12,7 @@ class OutputError(OSError):
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Call `write` on a temporary file and move it to `path`; raises OutputError, leaving no part."""
+    """Call `write` on a temporary file and move it to `path`; raises OutputError."""
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from svp_core import memory, methods, models
-from svp_core.config import checked, options, schema
+from svp_core.config import checked, options, resolve_sweep, schema
 from svp_core.files import OutputError, write_atomically
 from svp_core.settings import ConfigError, parse_pairs
 
@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, required=True, help="record to write (JSON)")
     given = parser.parse_args(arguments)
     try:
-        sweep = checked(parse_pairs(given.settings), schema()["$defs"]["memory"], "")
+        sweep = resolve_sweep(parse_pairs(given.settings))
         text = json.dumps({"torch_version": torch.__version__, "rows": measure(sweep)}, indent=1)
         write_atomically(given.output, lambda file: file.write(f"{text}\n".encode()))
     except (ConfigError, OutputError) as error:

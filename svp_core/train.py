@@ -1,6 +1,6 @@
 """Train one model with one method on one dataset: one resolved config in, one record out.
 
-python -m svp_core.train dataset=digits model=mlp method=svp seed=0 recipe.epochs=20 --output run.json
+python -m svp_core.train dataset=digits model=mlp method=svp seed=0 --output run.json
 """
 
 import argparse

@@ -45,11 +45,10 @@ def train(
             saved = {"config": config, "source_hash": source_hash, "curves": curves}
             checkpoint.save(checkpoint_path, saved | {"method": method.state()})
 
-    result = summarise(config, curves, method) | memory | {
-        "environment": record.environment(device),
-        "provenance": {"source_hash": source_hash, **provenance.repository()}
-        | {"started_at": started_at, "finished_at": now()},
-    }
+    origin = {"source_hash": source_hash, **provenance.repository()}
+    origin |= {"started_at": started_at, "finished_at": now()}
+    result = summarise(config, curves, method) | memory
+    result |= {"environment": record.environment(device), "provenance": origin}
     record.write(output, result)
     if checkpoint_path:
         checkpoint_path.unlink(missing_ok=True)

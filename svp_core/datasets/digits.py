@@ -1,4 +1,4 @@
-"""Handwritten digits of scikit-learn: 1,797 real 8x8 scans that are part of the package, no download."""
+"""Handwritten digits: 1,797 real 8x8 scans that come with scikit-learn."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Backpropagation: one cross-entropy of one trainable linear head, one backward pass through all blocks."""
+"""Backpropagation: one loss of one trainable linear head, one backward pass through all blocks."""
 
 import torch
 from torch import Tensor, nn

@@ -1,4 +1,4 @@
-"""Stochastic Layer-wise Learning: SVP whose alignment is, by default, the Bhattacharyya surrogate (v4)."""
+"""Stochastic Layer-wise Learning: SVP with the Bhattacharyya surrogate (v4 of the paper)."""
 
 from svp_core.methods.svp import build
 

@@ -19,12 +19,13 @@ class Model(NamedTuple):
 
 
 def build(name: str, image_shape: tuple[int, int, int], options: dict, seed: int) -> Model:
-    """Return the model of the file `name` for images (C, H, W), with weights drawn from the seed."""
+    """Return the model of the file `name` for images (C, H, W), its weights drawn from the seed."""
     module = import_module(f"svp_core.models.{name}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(seed, "weights"))
         blocks = nn.ModuleList(module.blocks(image_shape, **options))
-    return Model(blocks, module.POOL, pooled_widths(blocks, module.POOL, torch.zeros(1, *image_shape)))
+    widths = pooled_widths(blocks, module.POOL, torch.zeros(1, *image_shape))
+    return Model(blocks, module.POOL, widths)
 
 
 @torch.no_grad()

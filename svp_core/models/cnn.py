@@ -1,4 +1,4 @@
-"""VGG-like network: 3x3 convolution, batch norm and ReLU a block; every stage ends by halving the map."""
+"""VGG-like network: a block is a 3x3 convolution, batch norm and ReLU; a stage halves the map."""
 
 from torch import nn
 

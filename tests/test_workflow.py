@@ -1,0 +1,195 @@
+"""The workflow as its users call it, on small configs in a folder of its own."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+BIN = Path(sys.executable).parent
+PARTS = ["Snakefile", "config", "envs", "figures", "profiles", "slurm", "svp_core", "workflow"]
+TINY = {
+    "grid": {"model": ["mlp"], "seed": [0, 1]},
+    "recipes": {"digits": {"mlp": {"epochs": 2}}},
+    "models": {"digits": {"mlp": {"depth": 2, "width": 16}}},
+    "memory": {"model": ["mlp", "cnn"], "depth": [2, 4]},
+}
+
+
+@pytest.fixture
+def suite(tmp_path) -> Path:
+    """A copy of the suite that a test may change."""
+    for part in PARTS:
+        copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
+        copy(ROOT / part, tmp_path / part)
+    return tmp_path
+
+
+def snakemake(folder: Path, *arguments: str, config: dict | None = None, ok: bool = True) -> str:
+    """Run the command in a folder and return all it printed."""
+    environment = os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}"}
+    command = [str(BIN / "snakemake"), "--cores", "2", *arguments]
+    if config:
+        (folder / "tiny.yaml").write_text(yaml.safe_dump(config))
+        command += ["--configfile", "tiny.yaml"]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    printed = done.stdout + done.stderr
+    assert (done.returncode == 0) == ok, printed
+    return printed
+
+
+def jobs(printed: str) -> dict[str, int]:
+    """Jobs by rule, from the table that a dry run prints."""
+    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", printed, re.M)}
+
+
+def change(config: dict, path: str, value) -> dict:
+    """A copy of the config with one key, such as `grid.seed`, set."""
+    config = json.loads(json.dumps(config))
+    *parents, leaf = path.split(".")
+    node = config
+    for parent in parents:
+        node = node.setdefault(parent, {})
+    node[leaf] = value
+    return config
+
+
+def test_the_default_grid_has_eighteen_runs(suite):
+    assert jobs(snakemake(suite, "-n"))["train"] == 18
+
+
+def test_the_smoke_config_is_planned(suite):
+    assert jobs(snakemake(suite, "-n", "--configfile", "config/smoke.yaml"))["train"] == 6
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("grid.sede", [0], "'sede' was unexpected"),
+        ("grid.seed", [0, "one"], r"\['grid'\]\['seed'\]\[1\]"),
+        ("grid.method", ["bp", "backprop"], "method: 'backprop' is not one of"),
+        ("grid.dataset", ["mnisst"], "recipes.mnisst.mlp: missing, but the grid asks for it"),
+        ("models.digits.mlp.depth", 0, "models.digits.mlp.depth: 0 is less than the minimum of 1"),
+        ("recipes.digits.mlp.lr", "fast", r"\['recipes'\]\['digits'\]\['mlp'\]\['lr'\]"),
+        ("recipes.digits.mlp.batch_size", 9999, "recipe.batch_size: 9999 exceeds"),
+        ("ablations", [{"variant": "default", "method": "svp"}], r"\['ablations'\]\[0\]"),
+        (
+            "ablations",
+            [{"variant": "wide", "method": "bp", "method_options": {"beta": 0}}],
+            "digits/mlp/bp/wide: .*'beta' was unexpected",
+        ),
+        (
+            "ablations",
+            [{"variant": "x", "method": "svp"}] * 2,
+            "digits/mlp/svp/x/0 is planned twice",
+        ),
+        (
+            "memory.image_shape",
+            [1, 2, 2],
+            "config memory: depth 2: model_options.stages: 2 halvings",
+        ),
+        ("memory.depth", [0], r"\['memory'\]\['depth'\]\[0\]"),
+        ("memory.method", ["backprop"], "config memory: method: 'backprop' is not one of"),
+        ("memory.model_options", {"mlp": {"widht": 5}}, "config memory: model_options.*'widht'"),
+    ],
+)
+def test_a_bad_config_stops_before_any_job(suite, path, value, message):
+    printed = snakemake(suite, config=change(TINY, path, value), ok=False)
+    assert re.search(message, printed), printed
+    assert not (suite / "results").exists() and not (suite / "logs").exists()
+
+
+def test_lint_and_format_are_clean(suite):
+    assert "good condition" in snakemake(suite, "--lint")
+    command = [str(BIN / "snakefmt"), "--check", "Snakefile", "workflow"]
+    subprocess.run(command, cwd=ROOT, check=True)
+
+
+def test_the_slurm_profile_is_found_and_limits_no_jobs(suite):
+    assert jobs(snakemake(suite, "-n", "--profile", "slurm"))["train"] == 18
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    """A copy of the suite in which the tiny grid has run once."""
+    folder = tmp_path_factory.mktemp("suite")
+    for part in PARTS:
+        copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
+        copy(ROOT / part, folder / part)
+    snakemake(folder, config=TINY)
+    return folder
+
+
+def test_a_tiny_grid_gives_tables_and_figures(finished):
+    runs = pd.read_csv(finished / "results/tables/runs.csv")
+    assert len(runs) == 4
+    assert set(runs["method"]) == {"bp", "svp"} and set(runs["status"]) == {"completed"}
+    parquet = pd.read_parquet(finished / "results/tables/runs.parquet")
+    assert list(parquet) == list(runs) and len(parquet) == len(runs)
+    summary = pd.read_csv(finished / "results/tables/summary.csv")
+    assert list(summary["n"]) == [2, 2]
+    memory = pd.read_csv(finished / "results/tables/memory.csv")
+    assert len(memory) == 8
+    for name in ("accuracy", "learning_curves", "block_accuracy", "memory"):
+        assert (finished / f"results/figures/{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert (finished / f"results/figures/{name}.pdf").read_bytes().startswith(b"%PDF")
+    assert not list(finished.glob("checkpoints/**/*.pt"))
+    log = (finished / "logs/runs/digits/mlp/svp/default/0.log").read_text()
+    assert "epoch 1/2" in log and "epoch 2/2" in log
+
+
+def test_a_finished_grid_has_nothing_to_do(finished):
+    assert "Nothing to be done" in snakemake(finished, config=TINY)
+
+
+def test_a_new_seed_trains_only_the_new_runs(finished):
+    printed = snakemake(finished, "-n", config=change(TINY, "grid.seed", [0, 1, 2]))
+    assert jobs(printed)["train"] == 2 and "sweep_memory" not in jobs(printed)
+
+
+def test_an_ablation_trains_only_its_own_runs(finished):
+    options = {"variant": "no_alignment", "method": "svp", "method_options": {"alignment": "none"}}
+    printed = snakemake(finished, "-n", config=change(TINY, "ablations", [options]))
+    assert jobs(printed)["train"] == 2
+
+
+def test_a_changed_recipe_trains_its_runs_again(finished):
+    printed = snakemake(finished, "-n", config=change(TINY, "recipes.digits.mlp.lr", 0.5))
+    assert jobs(printed)["train"] == 4
+
+
+@pytest.mark.parametrize(
+    ("file", "trained"), [("methods/svp.py", 2), ("models/mlp.py", 4), ("models/vit.py", 0)]
+)
+def test_changed_sources_train_the_runs_that_they_decide(finished, file, trained):
+    path = finished / "svp_core" / file
+    source = path.read_text()
+    path.write_text(f"{source}\n# changed\n")
+    try:
+        assert jobs(snakemake(finished, "-n", config=TINY)).get("train", 0) == trained
+    finally:
+        path.write_text(source)
+
+
+def test_the_report_is_made(finished):
+    snakemake(finished, "--report", "report.html", config=TINY)
+    report = (finished / "report.html").read_text()
+    assert len(report) > 100_000 and "accuracy.png" in report
+
+
+def test_a_failing_run_stops_no_other(suite):
+    """One run finds its checkpoint damaged; the other is trained, and the error is shown."""
+    checkpoint = suite / "checkpoints/digits/mlp/svp/default/0.pt"
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.write_text("damaged")
+    printed = snakemake(suite, config=change(TINY, "grid.seed", [0]), ok=False)
+    assert "0.pt is damaged" in printed
+    assert (suite / "results/runs/digits/mlp/bp/default/0.json").exists()
+    assert not (suite / "results/runs/digits/mlp/svp/default/0.json").exists()

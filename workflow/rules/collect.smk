@@ -1,0 +1,52 @@
+rule collect_runs:
+    input:
+        scripts=["workflow/scripts/collect_runs.py", *GLOSSARY],
+        records=collect("results/runs/{run}.json", run=RUNS),
+    output:
+        runs="results/tables/runs.csv",
+        parquet="results/tables/runs.parquet",
+        curves="results/tables/curves.csv",
+        blocks="results/tables/blocks.csv",
+    log:
+        "logs/collect_runs.log",
+    localrule: True
+    conda:
+        "../../envs/figures.yaml"
+    shell:
+        "python -m workflow.scripts.collect_runs {input.records:q}"
+        " --output-dir $(dirname {output.runs:q}) > {log:q} 2>&1"
+
+
+rule summarise:
+    input:
+        scripts=["workflow/scripts/summarise.py", *GLOSSARY],
+        runs="results/tables/runs.csv",
+    output:
+        csv="results/tables/summary.csv",
+        markdown=report(
+            "results/tables/summary.md", caption="../report/summary.rst", category="Tables"
+        ),
+    log:
+        "logs/summarise.log",
+    localrule: True
+    conda:
+        "../../envs/figures.yaml"
+    shell:
+        "python -m workflow.scripts.summarise {input.runs:q}"
+        " --output-dir $(dirname {output.csv:q}) > {log:q} 2>&1"
+
+
+rule collect_memory:
+    input:
+        scripts=["workflow/scripts/collect_memory.py", *GLOSSARY],
+        records=collect("results/memory/{model}.json", model=config["memory"]["model"]),
+    output:
+        "results/tables/memory.csv",
+    log:
+        "logs/collect_memory.log",
+    localrule: True
+    conda:
+        "../../envs/figures.yaml"
+    shell:
+        "python -m workflow.scripts.collect_memory {input.records:q}"
+        " --output-dir $(dirname {output:q}) > {log:q} 2>&1"

@@ -1,0 +1,119 @@
+import os
+import shlex
+import shutil
+import sys
+from itertools import product
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import validate
+
+sys.path.insert(0, str(workflow.basedir))
+from svp_core.config import options, resolve, resolve_sweep
+from svp_core.provenance import run_sources, sources
+from svp_core.settings import ConfigError, format_pairs
+
+# jobs find the packages from any working directory (snakemake --directory)
+shell.prefix(f"export PYTHONPATH={shlex.quote(str(workflow.basedir))}; ")
+
+validate(config, "../schemas/config.schema.yaml")
+
+RUN = "{dataset}/{model}/{method}/{variant}/{seed}"
+# what a training asks of this machine; the profile of a cluster asks for its own
+GPU = 1 if shutil.which("nvidia-smi") else 0
+GLOSSARY = ["workflow/scripts/tables.py", "workflow/schemas/tables.yaml"]
+FIGURES = ["accuracy", "learning_curves", "block_accuracy", "memory"]
+TABLES = collect(
+    "results/tables/{table}",
+    table=["runs.csv", "runs.parquet", "summary.csv", "summary.md", "memory.csv"],
+)
+
+
+def planned_runs():
+    """Map the name of every run of the grid and of the ablations to its resolved config."""
+    grid = config["grid"]
+    cells = [{"method": method, "variant": "default"} for method in grid["method"]]
+    runs = {}
+    for cell in [*cells, *config["ablations"]]:
+        chosen = {axis: cell.get(axis, grid[axis]) for axis in ("dataset", "model")}
+        for dataset, model, seed in product(*chosen.values(), grid["seed"]):
+            run = resolved_run(cell, dataset, model, seed)
+            name = RUN.format(**run)
+            if name in runs:
+                raise WorkflowError(f"ablations: {name} is planned twice; rename its variant")
+            runs[name] = run
+    return runs
+
+
+def resolved_run(cell, dataset, model, seed):
+    """Return the config of one run, or stop with the key that makes it impossible."""
+    where = f"{dataset}.{model}"
+    recipe = config["recipes"].get(dataset, {}).get(model)
+    if recipe is None:
+        raise WorkflowError(f"recipes.{where}: missing, but the grid asks for it")
+    sizes = config["models"].get(dataset, {}).get(model, {})
+    try:
+        options("model", model, sizes, f"models.{where}.")
+        return resolve(
+            {"dataset": dataset, "model": model, "seed": seed}
+            | {axis: cell[axis] for axis in ("method", "variant")}
+            | {"model_options": sizes | cell.get("model_options", {})}
+            | {"method_options": cell.get("method_options", {})}
+            | {"recipe": recipe | cell.get("recipe", {})}
+        )
+    except ConfigError as error:
+        run = f"{dataset}/{model}/{cell['method']}/{cell['variant']}"
+        raise WorkflowError(f"config of run {run}: {error}") from None
+
+
+def run_settings(wildcards):
+    """The key=value arguments of one run."""
+    name = RUN.format(**wildcards)
+    if name not in RUNS:
+        raise WorkflowError(f"results/runs/{name}.json is not planned by the config")
+    return format_pairs(RUNS[name])
+
+
+def run_core(wildcards):
+    """The files that decide the numbers of one run; a change of one trains it again."""
+    return relative(run_sources(wildcards.dataset, wildcards.model, wildcards.method))
+
+
+def sweep_core(wildcards):
+    """The files that decide the memory of one model."""
+    methods = [f"methods.{method}" for method in config["memory"]["method"]]
+    return relative(sources("memory_sweep", f"models.{wildcards.model}", *methods))
+
+
+def relative(files):
+    return [os.path.relpath(file) for file in files]
+
+
+def sweep_settings(wildcards):
+    """The key=value arguments of the memory sweep of one model."""
+    return format_pairs(SWEEPS[wildcards.model])
+
+
+def planned_sweeps():
+    """Map every model of the memory sweep to its resolved config."""
+    sizes = config["memory"]["model_options"]
+    try:
+        return {
+            model: resolve_sweep(
+                config["memory"] | {"model": model, "model_options": sizes.get(model, {})}
+            )
+            for model in config["memory"]["model"]
+        }
+    except ConfigError as error:
+        raise WorkflowError(f"config memory: {error}") from None
+
+
+RUNS = planned_runs()
+SWEEPS = planned_sweeps()
+
+
+wildcard_constraints:
+    dataset="[a-z0-9_]+",
+    model="[a-z0-9_]+",
+    method="[a-z0-9_]+",
+    variant="[a-z0-9_]+",
+    seed="[0-9]+",

@@ -1,0 +1,21 @@
+rule train:
+    input:
+        core=run_core,
+    output:
+        ensure(f"results/runs/{RUN}.json", non_empty=True),
+    log:
+        f"logs/runs/{RUN}.log",
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        gpu=GPU,
+        mem_mb=4000,
+        runtime="1h",
+    params:
+        settings=run_settings,
+        # no output: Snakemake deletes those of a job that is killed
+        checkpoint=f"checkpoints/{RUN}.pt",
+    shell:
+        "python -m svp_core.train {params.settings:q} --threads {threads}"
+        " --checkpoint {params.checkpoint:q} --output {output:q} > {log:q} 2>&1"
