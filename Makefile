@@ -9,12 +9,8 @@ INSTALLED := .venv/.installed
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 .PHONY: all test lint lock clean help
 
-all: $(INSTALLED) ## run what is missing of the workflow, then make the report (default)
+all: $(INSTALLED) ## run what is missing of the workflow (default)
 	.venv/bin/snakemake --cores all $(SNAKEMAKE_ARGS)
-# Not `--report-after-run`: that makes a report on every call, and fails a dry run.
-	@if [ -z "$(filter -n --dry-run --dryrun,$(SNAKEMAKE_ARGS))" ] && { [ ! -e results/report.html ] || \
-		[ -n "$$(find results/tables results/figures -type f -newer results/report.html)" ]; }; then \
-		.venv/bin/snakemake --report results/report.html $(SNAKEMAKE_ARGS); fi
 	@echo "Tables: results/tables   Figures: results/figures   Report: results/report.html"
 
 test: $(INSTALLED) ## run the tests

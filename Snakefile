@@ -14,10 +14,11 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/memory.smk"
 include: "workflow/rules/collect.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/report.smk"
 
 
 rule all:
     input:
-        TABLES,
-        collect("results/figures/{figure}.{kind}", figure=FIGURES, kind=["png", "pdf"]),
+        rules.report.input,
+        rules.report.output,
     localrule: True

@@ -48,7 +48,7 @@ def record(**overrides) -> dict:
         "provenance": {
             "source_hash": "0123456789ab",
             "git_commit": None,
-            "git_dirty": None,
+            "git_dirty": False,
             "started_at": "2026-01-01T00:00:00+00:00",
             "finished_at": "2026-01-01T00:00:02+00:00",
         },

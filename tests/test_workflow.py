@@ -77,6 +77,7 @@ def test_the_smoke_config_is_planned(suite):
         ("grid.method", ["bp", "backprop"], "method: 'backprop' is not one of"),
         ("grid.dataset", ["mnisst"], "recipes.mnisst.mlp: missing, but the grid asks for it"),
         ("models.digits.mlp.depth", 0, "models.digits.mlp.depth: 0 is less than the minimum of 1"),
+        ("methods.digits.mlp.svp", {"beta": -1}, "methods.digits.mlp.svp.beta: -1 is less than"),
         ("recipes.digits.mlp.lr", "fast", r"\['recipes'\]\['digits'\]\['mlp'\]\['lr'\]"),
         ("recipes.digits.mlp.batch_size", 9999, "recipe.batch_size: 9999 exceeds"),
         ("ablations", [{"variant": "default", "method": "svp"}], r"\['ablations'\]\[0\]"),
@@ -178,10 +179,15 @@ def test_changed_sources_train_the_runs_that_they_decide(finished, file, trained
         path.write_text(source)
 
 
-def test_the_report_is_made(finished):
-    snakemake(finished, "--report", "report.html", config=TINY)
-    report = (finished / "report.html").read_text()
-    assert len(report) > 100_000 and "accuracy.png" in report
+def test_the_report_holds_the_figures(finished):
+    report = (finished / "results/report.html").read_text()
+    for name in ("accuracy", "learning_curves", "block_accuracy", "memory"):
+        assert f"{name}.png" in report
+    assert json.loads((finished / "results/config.json").read_text())["grid"] == {
+        "dataset": ["digits"],
+        "method": ["bp", "svp"],
+        **TINY["grid"],
+    }
 
 
 def test_a_failing_run_stops_no_other(suite):

@@ -1,6 +1,7 @@
 rule collect_runs:
     input:
-        scripts=["workflow/scripts/collect_runs.py", *GLOSSARY],
+        script=suite_files("workflow/scripts/collect_runs.py"),
+        glossary=GLOSSARY,
         records=collect("results/runs/{run}.json", run=RUNS),
     output:
         runs="results/tables/runs.csv",
@@ -13,13 +14,14 @@ rule collect_runs:
     conda:
         "../../envs/figures.yaml"
     shell:
-        "python -m workflow.scripts.collect_runs {input.records:q}"
+        "python {input.script:q} {input.records:q}"
         " --output-dir $(dirname {output.runs:q}) > {log:q} 2>&1"
 
 
 rule summarise:
     input:
-        scripts=["workflow/scripts/summarise.py", *GLOSSARY],
+        script=suite_files("workflow/scripts/summarise.py"),
+        glossary=GLOSSARY,
         runs="results/tables/runs.csv",
     output:
         csv="results/tables/summary.csv",
@@ -32,13 +34,14 @@ rule summarise:
     conda:
         "../../envs/figures.yaml"
     shell:
-        "python -m workflow.scripts.summarise {input.runs:q}"
+        "python {input.script:q} {input.runs:q}"
         " --output-dir $(dirname {output.csv:q}) > {log:q} 2>&1"
 
 
 rule collect_memory:
     input:
-        scripts=["workflow/scripts/collect_memory.py", *GLOSSARY],
+        script=suite_files("workflow/scripts/collect_memory.py"),
+        glossary=GLOSSARY,
         records=collect("results/memory/{model}.json", model=config["memory"]["model"]),
     output:
         "results/tables/memory.csv",
@@ -48,5 +51,5 @@ rule collect_memory:
     conda:
         "../../envs/figures.yaml"
     shell:
-        "python -m workflow.scripts.collect_memory {input.records:q}"
+        "python {input.script:q} {input.records:q}"
         " --output-dir $(dirname {output:q}) > {log:q} 2>&1"

@@ -1,3 +1,4 @@
+import json
 import os
 import shlex
 import shutil
@@ -20,12 +21,16 @@ validate(config, "../schemas/config.schema.yaml")
 RUN = "{dataset}/{model}/{method}/{variant}/{seed}"
 # what a training asks of this machine; the profile of a cluster asks for its own
 GPU = 1 if shutil.which("nvidia-smi") else 0
-GLOSSARY = ["workflow/scripts/tables.py", "workflow/schemas/tables.yaml"]
 FIGURES = ["accuracy", "learning_curves", "block_accuracy", "memory"]
 TABLES = collect(
     "results/tables/{table}",
     table=["runs.csv", "runs.parquet", "summary.csv", "summary.md", "memory.csv"],
 )
+
+
+def suite_files(*names):
+    """Files of the suite as seen from the working directory."""
+    return [os.path.relpath(os.path.join(workflow.basedir, name)) for name in names]
 
 
 def planned_runs():
@@ -51,17 +56,20 @@ def resolved_run(cell, dataset, model, seed):
     if recipe is None:
         raise WorkflowError(f"recipes.{where}: missing, but the grid asks for it")
     sizes = config["models"].get(dataset, {}).get(model, {})
+    method = cell["method"]
+    tuned = config["methods"].get(dataset, {}).get(model, {}).get(method, {})
     try:
         options("model", model, sizes, f"models.{where}.")
+        options("method", method, tuned, f"methods.{where}.{method}.")
         return resolve(
             {"dataset": dataset, "model": model, "seed": seed}
-            | {axis: cell[axis] for axis in ("method", "variant")}
+            | {"method": method, "variant": cell["variant"]}
             | {"model_options": sizes | cell.get("model_options", {})}
-            | {"method_options": cell.get("method_options", {})}
+            | {"method_options": tuned | cell.get("method_options", {})}
             | {"recipe": recipe | cell.get("recipe", {})}
         )
     except ConfigError as error:
-        run = f"{dataset}/{model}/{cell['method']}/{cell['variant']}"
+        run = f"{dataset}/{model}/{method}/{cell['variant']}"
         raise WorkflowError(f"config of run {run}: {error}") from None
 
 
@@ -75,17 +83,13 @@ def run_settings(wildcards):
 
 def run_core(wildcards):
     """The files that decide the numbers of one run; a change of one trains it again."""
-    return relative(run_sources(wildcards.dataset, wildcards.model, wildcards.method))
+    return suite_files(*run_sources(wildcards.dataset, wildcards.model, wildcards.method))
 
 
 def sweep_core(wildcards):
     """The files that decide the memory of one model."""
     methods = [f"methods.{method}" for method in config["memory"]["method"]]
-    return relative(sources("memory_sweep", f"models.{wildcards.model}", *methods))
-
-
-def relative(files):
-    return [os.path.relpath(file) for file in files]
+    return suite_files(*sources("memory_sweep", f"models.{wildcards.model}", *methods))
 
 
 def sweep_settings(wildcards):
@@ -107,6 +111,7 @@ def planned_sweeps():
         raise WorkflowError(f"config memory: {error}") from None
 
 
+GLOSSARY = suite_files("workflow/scripts/tables.py", "workflow/schemas/tables.yaml")
 RUNS = planned_runs()
 SWEEPS = planned_sweeps()
 

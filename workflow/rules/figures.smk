@@ -1,10 +1,11 @@
 # A figure is a script, a caption and a rule of one name; its tables are the script's arguments.
-STYLE = ["figures/style.py", *GLOSSARY]
+STYLE = suite_files("figures/style.py") + GLOSSARY
 
 
 rule accuracy:
     input:
-        scripts=["figures/accuracy.py", *STYLE],
+        script=suite_files("figures/accuracy.py"),
+        style=STYLE,
         tables=[
             "results/tables/runs.csv",
             "results/tables/summary.csv",
@@ -23,13 +24,14 @@ rule accuracy:
     conda:
         "../../envs/figures.yaml"
     shell:
-        "python -m figures.{rule} {input.tables:q} --png {output.png:q} --pdf {output.pdf:q}"
+        "python {input.script:q} {input.tables:q} --png {output.png:q} --pdf {output.pdf:q}"
         " > {log:q} 2>&1"
 
 
 use rule accuracy as learning_curves with:
     input:
-        scripts=["figures/learning_curves.py", *STYLE],
+        script=suite_files("figures/learning_curves.py"),
+        style=STYLE,
         tables=["results/tables/curves.csv"],
     output:
         png=report(
@@ -45,7 +47,8 @@ use rule accuracy as learning_curves with:
 
 use rule accuracy as block_accuracy with:
     input:
-        scripts=["figures/block_accuracy.py", *STYLE],
+        script=suite_files("figures/block_accuracy.py"),
+        style=STYLE,
         tables=["results/tables/blocks.csv"],
     output:
         png=report(
@@ -61,7 +64,8 @@ use rule accuracy as block_accuracy with:
 
 use rule accuracy as memory with:
     input:
-        scripts=["figures/memory.py", *STYLE],
+        script=suite_files("figures/memory.py"),
+        style=STYLE,
         tables=["results/tables/memory.csv"],
     output:
         png=report(

@@ -84,7 +84,7 @@ def read(path: Path, table: str) -> pd.DataFrame:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
     except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
         raise TableError(f"{path}: not a CSV table: {error}") from error
-    frame = typed(frame, table, path)
+    frame = typed(frame.replace({"git_dirty": {"True": True, "False": False}}), table, path)
     if frame.empty:
         raise TableError(f"{path}: no rows below {', '.join(columns(table)[:3])}, ...")
     return frame
