@@ -1,5 +1,6 @@
 """Architectures, one file each: a list of blocks, trained by every method alike."""
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import NamedTuple
 
@@ -14,25 +15,32 @@ class Model(NamedTuple):
     """A sequence of blocks and what turns a block's activation into one vector an image."""
 
     blocks: nn.ModuleList
-    pool: str
-    widths: list[int]  # d_i, the pooled features of block i
+    reduce: Callable[[Tensor], Tensor]  # phi, the activation of any block -> (B, d_i)
+    widths: list[int]  # d_i, the features of block i after phi
 
 
 def build(name: str, image_shape: tuple[int, int, int], options: dict, seed: int) -> Model:
-    """Return the model of the file `name` for images (C, H, W), its weights drawn from the seed."""
+    """Return the model of the file `name` for images (C, H, W), its weights drawn from the seed.
+
+    Options `pool` and `grid` choose phi, flatten without them; the others are those of the file.
+    """
     module = import_module(f"svp_core.models.{name}")
+    reading = {key: options[key] for key in ("pool", "grid") if key in options}
+    sizes = {key: value for key, value in options.items() if key not in reading}
+    reduce = pooling.build(**reading)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(seed, "weights"))
-        blocks = nn.ModuleList(module.blocks(image_shape, **options))
-    widths = pooled_widths(blocks, module.POOL, torch.zeros(1, *image_shape))
-    return Model(blocks, module.POOL, widths)
+        blocks = nn.ModuleList(module.blocks(image_shape, **sizes))
+    return Model(blocks, reduce, reduced_widths(blocks, reduce, torch.zeros(1, *image_shape)))
 
 
 @torch.no_grad()
-def pooled_widths(blocks: nn.ModuleList, pool: str, hidden: Tensor) -> list[int]:
+def reduced_widths(
+    blocks: nn.ModuleList, reduce: Callable[[Tensor], Tensor], hidden: Tensor
+) -> list[int]:
     widths = []
     for block in blocks.eval():
         hidden = block(hidden)
-        widths.append(pooling.POOLS[pool](hidden).shape[1])
+        widths.append(reduce(hidden).shape[1])
     blocks.train()
     return widths

@@ -2,8 +2,6 @@
 
 from torch import nn
 
-POOL = "avg"
-
 
 def blocks(
     image_shape: tuple[int, int, int], *, depth: int, width: int, stages: int

@@ -4,8 +4,6 @@ from math import prod
 
 from torch import nn
 
-POOL = "flatten"
-
 
 def blocks(image_shape: tuple[int, int, int], *, depth: int, width: int) -> list[nn.Module]:
     """Return `depth` layers; the first one flattens the image."""

@@ -1,34 +1,47 @@
-"""Vision transformer: pre-norm encoder layers, one block each; readings average over the tokens."""
+"""Vision transformer (arXiv 2010.11929): pre-norm encoder layers, one block each.
+
+Ti, S and B: depth 12, width 192, 384, 768 and heads 3, 6, 12 at patches of 16 pixels.
+"""
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-POOL = "mean"
-
 
 def blocks(
-    image_shape: tuple[int, int, int], *, depth: int, width: int, heads: int, patch: int
+    image_shape: tuple[int, int, int],
+    *,
+    depth: int,
+    width: int,
+    heads: int,
+    patch: int,
+    class_token: bool,
 ) -> list[nn.Module]:
     """Return `depth` encoder layers; the first embeds the patches, the last ends with a norm."""
     layers = [Encoder(width, heads) for _ in range(depth)]
-    layers[0] = nn.Sequential(Embedding(image_shape, width, patch), layers[0])
+    layers[0] = nn.Sequential(Embedding(image_shape, width, patch, class_token), layers[0])
     layers[-1] = nn.Sequential(layers[-1], nn.LayerNorm(width))
     return layers
 
 
 class Embedding(nn.Module):
-    """(B, C, H, W) -> (B, T, width): one token a patch, plus a learned position."""
+    """(B, C, H, W) -> (B, T, width): a class token or none, a token a patch, learned positions."""
 
-    def __init__(self, image_shape: tuple[int, int, int], width: int, patch: int):
+    def __init__(
+        self, image_shape: tuple[int, int, int], width: int, patch: int, class_token: bool
+    ):
         super().__init__()
         channels, height, image_width = image_shape
-        tokens = (height // patch) * (image_width // patch)
+        tokens = (height // patch) * (image_width // patch) + class_token
         self.patches = nn.Conv2d(channels, width, patch, stride=patch)
         self.position = nn.Parameter(0.02 * torch.randn(1, tokens, width))
+        self.class_token = nn.Parameter(torch.zeros(1, 1, width)) if class_token else None
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.patches(images).flatten(2).transpose(1, 2) + self.position
+        tokens = self.patches(images).flatten(2).transpose(1, 2)
+        if self.class_token is not None:
+            tokens = torch.cat([self.class_token.expand(len(tokens), 1, -1), tokens], dim=1)
+        return tokens + self.position
 
 
 class Encoder(nn.Module):

@@ -1,0 +1,31 @@
+"""What a reading, and the head of BP, see of an activation."""
+
+import torch
+from networks import build, build_method
+
+from svp_core import pooling
+
+
+def test_phi_keeps_a_grid_of_a_map_and_a_vector_as_it_is():
+    maps, vector = torch.randn(2, 3, 8, 12), torch.randn(2, 5)
+    whole = pooling.build("avg", grid=1)(maps)
+    torch.testing.assert_close(whole, maps.mean(dim=(2, 3)))
+    cells = pooling.build("avg", grid=4)(maps)
+    torch.testing.assert_close(
+        cells, maps.unflatten(3, (4, 3)).unflatten(2, (4, 2)).mean((3, 5)).flatten(1)
+    )
+    assert torch.equal(pooling.build("avg", grid=20)(maps), pooling.build("flatten")(maps))
+    assert pooling.build("avg", grid=4)(vector) is vector
+
+
+def test_phi_of_tokens_is_their_mean_or_the_first():
+    tokens = torch.randn(2, 3, 5)
+    assert torch.equal(pooling.build("mean")(tokens), tokens.mean(dim=1))
+    assert torch.equal(pooling.build("cls")(tokens), tokens[:, 0])
+
+
+def test_bp_and_svp_read_the_same_vector():
+    flat, pooled = (build("resnet", width=8, pool=pool) for pool in ("flatten", "avg"))
+    assert flat.widths[-1] == 64 * 4 * 4 == pooled.widths[-1]  # 4x4 cells are left of 32x32
+    assert build_method(flat).head.in_features == flat.widths[-1]
+    assert [unit.projection.shape[1] for unit in build_method(flat, "svp").units] == flat.widths
