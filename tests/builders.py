@@ -65,6 +65,7 @@ def epoch(number: int, accuracies: list[float]) -> dict:
         "learning_rate": 0.001,
         "block_loss": [2.3 * (1 - accuracy / 100) for accuracy in accuracies],
         "block_accuracy": accuracies,
+        "test_accuracy": accuracies[-1],
         "seconds": 0.5,
     }
 

@@ -1,10 +1,15 @@
 """Configs: defaults, and offences that are refused by name."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from svp_core.config import resolve, schema
 from svp_core.settings import ConfigError, format_pairs, parse_pairs
 
+ROOT = Path(__file__).parents[1]
 RUN = {"dataset": "digits", "model": "mlp", "method": "svp", "seed": 0}
 
 
@@ -38,6 +43,34 @@ def test_resolving_twice_changes_nothing():
         ({"recipe": {"batch_size": 5000}}, "recipe.batch_size: 5000 exceeds the 1257 images"),
         ({"method_options": {"blocks": 4}}, "method_options.blocks: 4 exceeds depth 3"),
         ({"method_options": {"d0": 20}}, "method_options.d0: 20 rows cannot be read as 10 class"),
+        (
+            {"method_options": {"projection": "identity", "d0": 9, "readout": "private"}},
+            "method_options.d0: 9 rows, but the projection identity has none",
+        ),
+        ({"method_options": {"projection": "identity"}}, "readout: identity without a projection"),
+        (
+            {"method_options": {"projection": "identity", "shared": True, "readout": "private"}},
+            "method_options.shared: the projection identity has no matrix",
+        ),
+        (
+            {"method_options": {"projection": "orthogonal", "d0": 300, "readout": "private"}},
+            "method_options.d0: 300 rows cannot be orthogonal in a width of 256",
+        ),
+        (
+            {"model": "cnn", "method_options": {"shared": True}},
+            "method_options.shared: one projection cannot read units of widths [512, 512, 1024, ",
+        ),
+        (
+            {"model": "cnn", "method_options": {"alignment": "feature_kl"}},
+            "method_options.alignment: feature_kl cannot compare units of widths",
+        ),
+        (
+            {
+                "model": "cnn",
+                "method_options": {"projection": "identity", "readout": "shared"},
+            },
+            "method_options.readout: shared without a projection, but widths are",
+        ),
         ({"method": "bp", "method_options": {"beta": 1}}, "'beta' was unexpected"),
         ({"model": "cnn", "model_options": {"depth": 5}}, "model_options.depth: 5 is no multiple"),
         ({"model": "cnn", "model_options": {"stages": 4}}, "model_options.stages: 4 halvings need"),
@@ -49,6 +82,21 @@ def test_an_offence_is_named(changes, message):
     with pytest.raises(ConfigError) as caught:
         resolve(RUN | changes)
     assert message in str(caught.value)
+
+
+def test_units_of_equal_width_may_share_a_projection():
+    sizes, options = {"depth": 4}, {"shared": True, "alignment": "feature_kl", "blocks": 2}
+    for model in ("mlp", "vit"):
+        resolve(RUN | {"model": model, "model_options": sizes, "method_options": options})
+
+
+def test_a_common_config_is_checked_without_torch():
+    command = "import sys; from svp_core.config import resolve; resolve(%r);"
+    command += "print('torch' in sys.modules)"
+    printed = subprocess.run(
+        [sys.executable, "-c", command % RUN], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert printed.stdout == "False\n"
 
 
 def test_settings_survive_a_command_line():

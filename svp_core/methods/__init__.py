@@ -2,6 +2,7 @@
 
 from importlib import import_module
 
+import torch
 from torch import Tensor, nn, optim
 
 from svp_core.models import Model
@@ -12,13 +13,29 @@ class Method(nn.Module):
 
     optimizers: list[optim.Optimizer]
 
+    def __init__(self, recipe: dict):
+        super().__init__()
+        self.label_smoothing = recipe["label_smoothing"]
+        self.is_mixed = recipe["precision"] == "bfloat16"
+
     def step(self, images: Tensor, labels: Tensor) -> Tensor:
         """Train on one batch (B, C, H, W), (B,); return the losses (units,) before the update."""
         raise NotImplementedError
 
     def predict(self, images: Tensor) -> list[Tensor]:
-        """Return the class logits (B, K) of every local unit; the last is the prediction."""
+        """Return the class logits (B, K) of every local unit, the first next to the image."""
         raise NotImplementedError
+
+    def decide(self, logits: list[Tensor]) -> Tensor:
+        """Return what the network as a whole predicts, (B, K), from the units' logits."""
+        return logits[-1]
+
+    def autocast(self, device: torch.device) -> torch.autocast:
+        """Return the context of a forward pass; losses and updates stay in float32."""
+        # no cache: it would keep a copy of every weight until the end of the step
+        return torch.autocast(
+            device.type, torch.bfloat16, enabled=self.is_mixed, cache_enabled=False
+        )
 
     def set_learning_rate(self, lr: float) -> None:
         """Set the rate of the next steps."""
@@ -36,6 +53,17 @@ class Method(nn.Module):
         self.load_state_dict(state["modules"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
+
+
+def at_least_float32(tensor: Tensor) -> Tensor:
+    """Return the tensor in the precision of losses; float64 stays."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+
+
+def update(optimizer: optim.Optimizer) -> None:
+    """Apply the gradients and free them."""
+    optimizer.step()
+    optimizer.zero_grad()
 
 
 def build(name: str, model: Model, classes: int, options: dict, recipe: dict, seed: int) -> Method:

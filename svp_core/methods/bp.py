@@ -4,10 +4,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from svp_core.methods import Method
+from svp_core.methods import Method, at_least_float32, update
 from svp_core.models import Model
 from svp_core.optimization import build_optimizer
-from svp_core.pooling import POOLS
 from svp_core.seeds import derive
 
 
@@ -15,23 +14,23 @@ class BP(Method):
     """The baseline; its whole network is one local unit."""
 
     def __init__(self, model: Model, classes: int, recipe: dict, seed: int):
-        super().__init__()
+        super().__init__(recipe)
         self.blocks = nn.Sequential(*model.blocks)
-        self.pool = POOLS[model.pool]
+        self.reduce = model.reduce
         self.head = head(model.widths[-1], classes, seed)
-        self.label_smoothing = recipe["label_smoothing"]
         self.optimizers = [build_optimizer(self.parameters(), recipe)]
 
     def step(self, images: Tensor, labels: Tensor) -> Tensor:
         (logits,) = self.predict(images)
         loss = F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
         loss.backward()
-        self.optimizers[0].step()
-        self.optimizers[0].zero_grad()
+        update(self.optimizers[0])
         return loss.detach()[None]
 
     def predict(self, images: Tensor) -> list[Tensor]:
-        return [self.head(self.pool(self.blocks(images)))]
+        with self.autocast(images.device):
+            logits = self.head(self.reduce(self.blocks(images)))
+        return [at_least_float32(logits)]
 
 
 def head(width: int, classes: int, seed: int) -> nn.Linear:

@@ -47,7 +47,7 @@ def curve_rows(record: dict) -> Iterator[dict]:
             "epoch": entry["epoch"],
             "learning_rate": entry["learning_rate"],
             "train_loss": entry["block_loss"][-1],
-            "test_accuracy": entry["block_accuracy"][-1],
+            "test_accuracy": entry["test_accuracy"],
         }
 
 

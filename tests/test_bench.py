@@ -1,0 +1,29 @@
+"""The benchmark of steps: methods take turns, and the last line is JSON."""
+
+import json
+
+import pytest
+
+from svp_core.bench import main
+
+SMALL = ["step", "--model", "mlp", "--depth", "2", "--width", "16", "--batch", "8"]
+
+
+def test_the_last_line_holds_medians_and_ratios(capsys):
+    specs = ["bp", "svp", "svp:d0=12:readout=shared"]
+    assert main([*SMALL, "--methods", *specs, "--steps", "6", "--threads", "1"]) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert list(result["methods"]) == specs
+    assert result["methods"]["bp"]["ratio"] == 1
+    low, high = result["methods"]["svp"]["quartiles"]
+    assert 0 < low <= result["methods"]["svp"]["seconds"] <= high
+    assert result["device"] and result["threads"] == 1
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [("backprop", "'backprop' is not one of"), ("svp:d1=3", "'d1' was unexpected")],
+)
+def test_an_unknown_method_or_option_is_named(capsys, spec, message):
+    assert main([*SMALL, "--methods", spec]) == 1
+    assert message in capsys.readouterr().err
