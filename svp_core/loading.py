@@ -1,23 +1,69 @@
 """Small datasets live on the device as one uint8 tensor: no worker processes, no copies a step."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
 import torch
 from torch import Tensor
 
+from svp_core import datasets
+from svp_core.augmentation import Preparation
 from svp_core.datasets import Facts, Split
+from svp_core.seeds import derive
+from svp_core.streaming import StreamedImages
 
 
 class ResidentImages:
-    """A split on the device; batches are normalised as they are read."""
+    """A split on the device; batches are normalised, and augmented, as they are read."""
 
-    def __init__(self, split: Split, facts: Facts, device: torch.device):
+    def __init__(
+        self, split: Split, facts: Facts, device: torch.device, augmentation: list[str] = ()
+    ):
         self.images = torch.from_numpy(split.images).to(device)
         self.labels = torch.from_numpy(split.labels).to(device)
-        mean, std = torch.tensor([facts.mean, facts.std], device=device)[:, :, None, None]
-        self.scale, self.shift = 1 / (facts.pixel_max * std), mean / std  # each (C, 1, 1)
+        self.device = device
+        self.prepare = Preparation(facts, augmentation, device)
 
     def __len__(self) -> int:
         return len(self.labels)
 
-    def batch(self, chosen: Tensor | slice) -> tuple[Tensor, Tensor]:
-        """Return normalised images (B, C, H, W) and labels (B,)."""
-        return self.images[chosen].float() * self.scale - self.shift, self.labels[chosen]
+    def shuffled(self, batch_size: int, seed: int, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield complete batches of augmented images, the same for every method of a seed."""
+        generator = torch.Generator().manual_seed(derive(seed, "order", epoch))
+        order = torch.randperm(len(self), generator=generator).to(self.device)
+        generator.manual_seed(derive(seed, "augmentation", epoch))
+        for start in range(0, len(self) - batch_size + 1, batch_size):
+            chosen = order[start : start + batch_size]
+            yield self.prepare(self.images[chosen], generator), self.labels[chosen]
+
+    def in_order(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield all images as they are; the last batch may be smaller."""
+        for start in range(0, len(self), batch_size):
+            chosen = slice(start, start + batch_size)
+            yield self.prepare(self.images[chosen]), self.labels[chosen]
+
+
+def load_images(
+    config: dict, data_dir: Path, device: torch.device
+) -> list[ResidentImages] | list[StreamedImages]:
+    """Return training and test images of a resolved config; raises DataError."""
+    facts, recipe = datasets.facts(config["dataset"]), config["recipe"]
+    train, test = datasets.load(config["dataset"], data_dir)
+    if recipe["train_images"] is not None:
+        train = train.subset(stratified(train.labels, recipe["train_images"]))
+    images = ResidentImages if isinstance(train, Split) else StreamedImages
+    return [images(train, facts, device, recipe["augmentation"]), images(test, facts, device)]
+
+
+def stratified(labels: np.ndarray, size: int) -> np.ndarray:
+    """Return `size` sorted indices, every class in proportion, the same in every run.
+
+    A smaller subset is contained in a larger one.
+    """
+    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0)).numpy()
+    rank = np.empty(len(labels))
+    for label in np.unique(labels):
+        members = order[labels[order] == label]
+        rank[members] = np.arange(len(members)) / len(members)
+    return np.sort(order[np.argsort(rank[order], kind="stable")[:size]])

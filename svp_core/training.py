@@ -9,7 +9,7 @@ import torch
 from svp_core import checkpoint, datasets, methods, models, provenance, record
 from svp_core.epochs import evaluate, train_epoch
 from svp_core.files import require_writable
-from svp_core.loading import ResidentImages
+from svp_core.loading import load_images
 from svp_core.memory import peak_memory
 
 
@@ -26,20 +26,20 @@ def train(
         require_writable(path)
     axes = (config["dataset"], config["model"], config["method"])
     source_hash = provenance.source_hash(provenance.run_sources(*axes))
-    train_images, test_images = load_images(config["dataset"], data_dir, device)
+    train_images, test_images = load_images(config, data_dir, device)
     method, curves = build_method(config, device), []
     state = checkpoint_path and checkpoint.load(checkpoint_path, config, source_hash, device)
     if state:
         method.load_state(state["method"])
         curves = state["curves"]
         print(f"continuing after epoch {len(curves)} from {checkpoint_path}", flush=True)
-    batch = train_images.batch(slice(config["recipe"]["batch_size"]))
+    batch = next(train_images.in_order(config["recipe"]["batch_size"]))
     memory = peak_memory(lambda: build_method(config, device), *batch)  # two warm-up steps as well
 
     recipe, seed = config["recipe"], config["seed"]
     while len(curves) < recipe["epochs"] and all_finite(curves):
         entry = train_epoch(method, train_images, len(curves) + 1, recipe, seed)
-        curves.append(entry | {"block_accuracy": evaluate(method, test_images)})
+        curves.append(entry | evaluate(method, test_images))
         print(progress(curves[-1], recipe["epochs"]), flush=True)
         if checkpoint_path and all_finite(curves):
             saved = {"config": config, "source_hash": source_hash, "curves": curves}
@@ -55,30 +55,25 @@ def train(
     return result
 
 
-def load_images(dataset: str, data_dir: Path, device: torch.device) -> list[ResidentImages]:
-    facts = datasets.facts(dataset)
-    return [ResidentImages(split, facts, device) for split in datasets.load(dataset, data_dir)]
-
-
 def build_method(config: dict, device: torch.device) -> methods.Method:
     """Return model and method of a resolved config, as they are before the first step."""
     facts, seed = datasets.facts(config["dataset"]), config["seed"]
     model = models.build(config["model"], facts.shape, config["model_options"], seed)
     options, recipe = config["method_options"], config["recipe"]
     method = methods.build(config["method"], model, facts.classes, options, recipe, seed)
-    return method.to(device)
+    layout = torch.channels_last if recipe["channels_last"] else torch.preserve_format
+    return method.to(device, memory_format=layout)
 
 
 def summarise(config: dict, curves: list[dict], method: methods.Method) -> dict:
     """Return the results of a record; a diverged run has curves but no accuracy."""
     completed = all_finite(curves)
-    accuracies = curves[-1]["block_accuracy"] if completed else []
     return {
         "config": config,
         "status": "completed" if completed else "diverged",
         "curves": curves,
-        "test_accuracy": accuracies[-1] if completed else None,
-        "block_accuracy": accuracies,
+        "test_accuracy": curves[-1]["test_accuracy"] if completed else None,
+        "block_accuracy": curves[-1]["block_accuracy"] if completed else [],
         "train_seconds": sum(entry["seconds"] for entry in curves),
         "epochs": len(curves),
         "parameters": sum(p.numel() for p in method.parameters() if p.requires_grad),
@@ -95,7 +90,7 @@ def progress(entry: dict, epochs: int) -> str:
         return f"epoch {entry['epoch']}/{epochs}  diverged: a loss is not finite"
     return (
         f"epoch {entry['epoch']}/{epochs}  loss {entry['block_loss'][-1]:.4f}"
-        f"  test accuracy {entry['block_accuracy'][-1]:.2f} %  {entry['seconds']:.2f} s"
+        f"  test accuracy {entry['test_accuracy']:.2f} %  {entry['seconds']:.2f} s"
     )
 
 

@@ -16,6 +16,7 @@ FACTS = Facts(
     mean=(0.3055,),
     std=(0.3761,),
     licence="CC BY 4.0",
+    homepage="https://archive.ics.uci.edu/dataset/80",
     pixel_max=16,
 )
 

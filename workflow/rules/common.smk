@@ -9,15 +9,23 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 
 sys.path.insert(0, str(workflow.basedir))
+from svp_core import datasets
 from svp_core.config import options, resolve, resolve_sweep
 from svp_core.provenance import run_sources, sources
 from svp_core.settings import ConfigError, format_pairs
 
-# jobs find the packages from any working directory (snakemake --directory)
-shell.prefix(f"export PYTHONPATH={shlex.quote(str(workflow.basedir))}; ")
-
 validate(config, "../schemas/config.schema.yaml")
 
+# a folder of this machine, so its environment wins over the config
+DATA_DIR = os.path.expanduser(os.environ.get("SVP_DATA_DIR") or config["data_dir"])
+# jobs find the packages from any working directory (snakemake --directory); no params: a data
+# folder that moves trains nothing again
+shell.prefix(
+    f"export PYTHONPATH={shlex.quote(str(workflow.basedir))};"
+    f" export SVP_DATA_DIR={shlex.quote(DATA_DIR)}; "
+)
+
+MANIFEST = "results/data/{dataset}.json"
 RUN = "{dataset}/{model}/{method}/{variant}/{seed}"
 # what a training asks of this machine; the profile of a cluster asks for its own
 GPU = 1 if shutil.which("nvidia-smi") else 0
@@ -84,6 +92,21 @@ def run_settings(wildcards):
 def run_core(wildcards):
     """The files that decide the numbers of one run; a change of one trains it again."""
     return suite_files(*run_sources(wildcards.dataset, wildcards.model, wildcards.method))
+
+
+def run_data(wildcards):
+    """The manifest of a dataset that is files; none of one that comes with a package."""
+    return manifests([wildcards.dataset])
+
+
+def manifests(names):
+    """The manifests of those of the datasets that are files."""
+    return [MANIFEST.format(dataset=name) for name in names if datasets.facts(name).is_fetched]
+
+
+def fetch_core(wildcards):
+    """The files that say which files a dataset has."""
+    return suite_files(*sources(f"datasets.{wildcards.dataset}"))
 
 
 def sweep_core(wildcards):

@@ -1,6 +1,8 @@
 rule train:
     input:
         core=run_core,
+        # ancient: a folder that moves, or is verified again, trains nothing again
+        data=ancient(run_data),
     output:
         ensure(f"results/runs/{RUN}.json", non_empty=True),
     log:
@@ -18,4 +20,5 @@ rule train:
         checkpoint=f"checkpoints/{RUN}.pt",
     shell:
         "python -m svp_core.train {params.settings:q} --threads {threads}"
+        ' --data-dir "$SVP_DATA_DIR"'
         " --checkpoint {params.checkpoint:q} --output {output:q} > {log:q} 2>&1"

@@ -1,0 +1,66 @@
+"""Are the files there, and are they the published ones? Sizes and checksums, before any reading."""
+
+import hashlib
+from pathlib import Path
+from typing import NamedTuple
+
+
+class DataError(ValueError):
+    """Files that are missing or are not what they should be; the message names them."""
+
+
+class MissingError(DataError):
+    """Files that are not there at all."""
+
+
+class File(NamedTuple):
+    """A published file: its place below the data folder, MD5, and size in bytes if known."""
+
+    path: str
+    md5: str
+    size: int | None = None
+
+
+def verify(name: str, files: tuple[File, ...], homepage: str, data_dir: Path) -> None:
+    """Raise DataError naming the files that are missing, or the first that is not as published."""
+    missing = [data_dir / file.path for file in files if not (data_dir / file.path).is_file()]
+    if missing:
+        raise MissingError(f"{name}: files are missing:{advice(name, missing, homepage, data_dir)}")
+    for file in files:
+        if fault := difference(file, data_dir):
+            raise DataError(f"{name}: {fault}; fetch it again: {fetch_command(name, data_dir)}")
+
+
+def advice(name: str, expected: list[Path], homepage: str, data_dir: Path) -> str:
+    """Which files are expected where, and how to get them."""
+    return "".join(f"\n  {path}" for path in expected) + (
+        "\ntrainings download nothing; get them, where there is a network, with"
+        f"\n  snakemake data\nor\n  {fetch_command(name, data_dir)}\nor by hand from {homepage};"
+        " another folder: --data-dir, for the workflow data_dir or SVP_DATA_DIR"
+    )
+
+
+def fetch_command(name: str, data_dir: Path) -> str:
+    return f"python -m svp_core.fetch {name} --data-dir {data_dir}"
+
+
+def difference(file: File, data_dir: Path) -> str | None:
+    """How a file differs from the published one, or None; its size is compared first."""
+    path = data_dir / file.path
+    size = path.stat().st_size
+    if file.size is not None and size != file.size:
+        return f"{path} has {size} bytes, the published file {file.size}"
+    if (found := checksum(path, "md5")) != file.md5:
+        return f"{path} has MD5 {found}, the published file {file.md5}"
+    return None
+
+
+def checksum(path: Path, algorithm: str) -> str:
+    """Return the hexadecimal digest of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()
+
+
+def manifest_path(name: str, data_dir: Path) -> Path:
+    """Where `svp_core.fetch` says what it found: bytes and SHA-256 of every file."""
+    return data_dir / f"{name}.json"

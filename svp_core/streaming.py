@@ -1,0 +1,120 @@
+"""Large datasets stream: workers read, check, decode and crop; the rest happens on the device.
+
+One process decides the order, and every image has a seed of its own, so that the numbers do not
+depend on how many workers there are.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from svp_core.augmentation import Preparation
+from svp_core.data_files import DataError
+from svp_core.datasets import Facts
+from svp_core.image_files import ImageFiles, Sample
+from svp_core.seeds import derive
+
+Task = tuple[Sample, int | None]  # an image, and the seed of its crop
+
+
+class StreamedImages:
+    """A split read from its files; `crop` is a random resized crop here."""
+
+    def __init__(
+        self, files: ImageFiles, facts: Facts, device: torch.device, augmentation: list[str] = ()
+    ):
+        self.files, self.device = files, device
+        _, *self.size = facts.shape
+        self.is_cropped = "crop" in augmentation
+        self.prepare = Preparation(facts, [a for a in augmentation if a != "crop"], device)
+
+    def __len__(self) -> int:
+        return len(self.files.labels)
+
+    def shuffled(self, batch_size: int, seed: int, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield complete batches of augmented images, the same for every method of a seed."""
+        base = derive(seed, "augmentation", epoch)
+        samples = self.files.samples(derive(seed, "order", epoch))
+        tasks = ((s, derive(base, s.index) if self.is_cropped else None) for s in samples)
+        generator = torch.Generator().manual_seed(base)
+        for images, labels in self.read(tasks, batch_size, drop_last=True):
+            yield self.prepare(images, generator), labels
+
+    def in_order(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield all images, their middle only; the last batch may be smaller."""
+        tasks = ((sample, None) for sample in self.files.samples(seed=None))
+        for images, labels in self.read(tasks, batch_size, drop_last=False):
+            yield self.prepare(images), labels
+
+    def read(self, tasks: Iterable[Task], batch_size: int, drop_last: bool) -> Iterator:
+        """Yield uint8 images and labels on the device; raises DataError, which names the file."""
+        loader = DataLoader(
+            Decoder(self.size),
+            batch_size,
+            sampler=tasks,
+            drop_last=drop_last,
+            num_workers=workers(),
+            collate_fn=collate,
+            pin_memory=self.device.type == "cuda",
+            generator=torch.Generator(),  # or it would draw from that of the training
+        )
+        for batch in loader:
+            if isinstance(batch, DataError):
+                raise batch
+            yield tuple(part.to(self.device, non_blocking=True) for part in batch)
+
+
+class Decoder(Dataset):
+    """What a worker does with an image: read it, check it, decode it, cut it to size."""
+
+    def __init__(self, size: list[int]):
+        from torchvision.transforms import v2
+
+        self.random = v2.Compose([v2.RandomResizedCrop(size), v2.PILToTensor()])
+        shorter = min(size) * 8 // 7  # 256 for 224
+        self.central = v2.Compose([v2.Resize(shorter), v2.CenterCrop(size), v2.PILToTensor()])
+
+    def __getitem__(self, task: Task) -> tuple[Tensor, int] | DataError:
+        sample, seed = task
+        try:
+            image = decode(sample)
+        except DataError as error:  # returned: raised here it would arrive as a traceback
+            return error
+        if seed is None:
+            return self.central(image), sample.label
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return self.random(image), sample.label
+
+
+def decode(sample: Sample):
+    """Return the RGB image of a sample; raises DataError naming its file."""
+    from datasets import Image
+
+    try:
+        data = Path(sample.where).read_bytes() if sample.data is None else sample.data
+        if sample.sha256 and hashlib.sha256(data).hexdigest() != sample.sha256:
+            raise DataError(f"{sample.where} is not the file that was fetched: another SHA-256")
+        return Image(mode="RGB").decode_example({"path": None, "bytes": data})
+    except (OSError, SyntaxError) as error:
+        raise DataError(f"{sample.where} is no whole image: {error}") from error
+
+
+def collate(items: list) -> tuple[Tensor, Tensor] | DataError:
+    """Stack images (B, C, H, W) and labels (B,), unless one of them could not be read."""
+    for item in items:
+        if isinstance(item, DataError):
+            return item
+    images, labels = zip(*items, strict=True)
+    return torch.stack(images), torch.tensor(labels)
+
+
+def workers() -> int:
+    """As many as there are CPUs for this process, such as those of its Slurm job."""
+    affinity = getattr(os, "sched_getaffinity", None)  # Linux only
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
