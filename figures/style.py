@@ -19,15 +19,17 @@ MARGIN = 0.6  # height of the legend and the note, in inches
 MIB = 2**20
 
 LABELS = {
+    "digits": "Digits",
     "mnist": "MNIST",
     "fashion_mnist": "Fashion-MNIST",
-    "kmnist": "KMNIST",
-    "svhn": "SVHN",
     "cifar10": "CIFAR-10",
     "cifar100": "CIFAR-100",
     "imagenette": "Imagenette",
+    "imagenet": "ImageNet",
     "mlp": "MLP",
     "cnn": "CNN",
+    "vgg": "VGG",
+    "resnet": "ResNet",
     "vit": "ViT",
     "bp": "BP",
     "svp": "SVP",

@@ -23,11 +23,11 @@ def main(arguments: list[str] | None = None) -> int:
     given = parse_arguments(arguments)
     prepare(given.threads)
     try:
-        trained = {spec: build(spec, given) for spec in given.methods}
+        trained = [build(spec, given) for spec in given.methods]
     except ConfigError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    report(given, interleave(list(trained.values()), given))
+    report(given, interleave(trained, given))
     return 0
 
 
@@ -48,7 +48,10 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     step.add_argument("--warm-up", type=int, default=5, help="untimed steps before them (5)")
     step.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     step.add_argument("--threads", type=int, default=available_cpus(), help="CPU threads")
-    return parser.parse_args(arguments)
+    given = parser.parse_args(arguments)
+    if given.steps < 2:
+        parser.error("--steps: quartiles need at least 2")
+    return given
 
 
 def build(spec: str, given: argparse.Namespace) -> methods.Method:
@@ -81,19 +84,19 @@ def interleave(trained: list[methods.Method], given: argparse.Namespace) -> list
 
 def report(given: argparse.Namespace, seconds: list[list[float]]) -> None:
     """Print medians, and as the last line their JSON; a ratio is the median of round by round."""
-    result = {}
+    results = []
     for spec, times in zip(given.methods, seconds, strict=True):
         low, median, high = quantiles(times, n=4)
         ratios = [one / unit for one, unit in zip(times, seconds[0], strict=True)]
         ratio = quantiles(ratios, n=4)
-        result[spec] = {"seconds": median, "quartiles": [low, high]}
-        result[spec] |= {"ratio": ratio[1], "ratio_quartiles": [ratio[0], ratio[2]]}
+        result = {"method": spec, "seconds": median, "quartiles": [low, high]}
+        results.append(result | {"ratio": ratio[1], "ratio_quartiles": [ratio[0], ratio[2]]})
         print(
             f"{spec}: {1e3 * median:.2f} ms [{1e3 * low:.2f}, {1e3 * high:.2f}],"
             f" {ratio[1]:.3f} [{ratio[0]:.3f}, {ratio[2]:.3f}] of {given.methods[0]}"
         )
     where = {"device": device_name(torch.device(given.device)), "threads": given.threads}
-    print(json.dumps(vars(given) | where | {"torch": torch.__version__, "methods": result}))
+    print(json.dumps(vars(given) | where | {"torch": torch.__version__, "results": results}))
 
 
 if __name__ == "__main__":

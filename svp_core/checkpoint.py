@@ -7,7 +7,7 @@ import torch
 from svp_core.files import write_atomically
 from svp_core.settings import format_pairs
 
-FIELDS = {"config", "source_hash", "curves", "method"}
+FIELDS = {"config", "source_hash", "environments", "curves", "method"}
 
 
 class CheckpointError(RuntimeError):
@@ -19,7 +19,7 @@ def save(path: Path, state: dict) -> None:
     write_atomically(path, lambda file: torch.save(state, file))
 
 
-def load(path: Path, config: dict, source_hash: str, device: torch.device) -> dict | None:
+def load(path: Path, config: dict, source_hash: str) -> dict | None:
     """Return the state at `path`, None if there is none.
 
     Raises CheckpointError if it is damaged or was written by another config or other sources.
@@ -27,7 +27,7 @@ def load(path: Path, config: dict, source_hash: str, device: torch.device) -> di
     if not path.exists():
         return None
     try:
-        state = torch.load(path, map_location=device, weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file makes torch raise almost anything
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise CheckpointError(f"{path} is damaged ({reason}); delete it to start over") from error

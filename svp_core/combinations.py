@@ -58,8 +58,8 @@ def readings(options: dict, classes: int) -> Iterator[str]:
 
 
 def needs_widths(options: dict) -> bool:
-    is_projected = options["projection"] not in ("identity", "orthogonal")
-    return not is_projected or options["shared"] or options["alignment"] == "feature_kl"
+    is_free = options["projection"] not in ("identity", "orthogonal")
+    return not is_free or options["shared"] or options["alignment"] == "feature_kl"
 
 
 def unit_widths(model: str, sizes: dict, options: dict, shape: tuple[int, ...]) -> list[int]:
@@ -89,8 +89,10 @@ def unequal(options: dict, widths: list[int], facts) -> Iterator[str]:
             yield f"method_options.readout: shared without a projection, but widths are {widths}"
     if options["shared"] and has_unequal:
         yield f"method_options.shared: one projection cannot read units of widths {widths}"
-    if options["alignment"] == "feature_kl" and has_unequal:
-        yield f"method_options.alignment: feature_kl cannot compare units of widths {widths}"
+    distance = options["alignment"]
+    is_unprojected = distance == "gaussian_kl" and options["projection"] == "identity"
+    if has_unequal and (distance == "feature_kl" or is_unprojected):
+        yield f"method_options.alignment: {distance} cannot compare units of widths {widths}"
 
 
 def count_blocks(model: str, sizes: dict) -> int | None:

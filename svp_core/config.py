@@ -61,10 +61,11 @@ def options(axis: str, name: str, given: Mapping, path: str = "") -> dict:
     return checked(given, known[name], path or f"{axis}_options.")
 
 
-def require_file(axis: str, name: str) -> None:
+def require_file(axis: str, name: str, path: str = "") -> None:
+    """Raise ConfigError unless `name` is a file of that axis; `path` says who asks for it."""
     names = sorted(module.name for module in iter_modules([str(HERE / f"{axis}s")]))
     if name not in names:
-        raise ConfigError(f"{axis}: {name!r} is not one of {names}")
+        raise ConfigError(f"{path}{axis}: {name!r} is not one of {names}")
 
 
 def checked(given: Mapping, rules: dict, prefix: str) -> dict:
@@ -78,5 +79,5 @@ def checked(given: Mapping, rules: dict, prefix: str) -> dict:
     error = next(iter(sorted(validator.iter_errors(filled), key=lambda e: e.json_path)), None)
     if error:
         where = prefix + ".".join(map(str, error.absolute_path))
-        raise ConfigError(f"{where}: {error.message}" if where else error.message)
+        raise ConfigError(f"{where.rstrip('.')}: {error.message}" if where else error.message)
     return filled

@@ -6,6 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
+UMASK = os.umask(0)
+os.umask(UMASK)
+
 
 class OutputError(OSError):
     """A place that cannot be written; the message names it."""
@@ -18,14 +21,17 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
             temporary = Path(file.name)
+            os.fchmod(file.fileno(), 0o666 & ~UMASK)  # temporary files are private otherwise
             write(file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # torch hides a full disk in a RuntimeError
+        reason = getattr(error, "strerror", None) or error
+        raise OutputError(f"cannot write {path}: {reason}") from error
+    finally:
         if temporary:
             temporary.unlink(missing_ok=True)
-        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def require_writable(path: Path) -> None:

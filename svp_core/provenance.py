@@ -28,10 +28,12 @@ def sources(*modules: str) -> list[Path]:
 
 
 def imported(file: Path) -> list[str]:
-    """Names of svp_core modules that a file imports, packages included."""
+    """Names of svp_core modules that a file imports, packages included; absolute imports only."""
     names = []
     for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module:
+        if isinstance(node, ast.ImportFrom) and node.level:
+            raise ImportError(f"{file}: import svp_core by its name, not relatively")
+        if isinstance(node, ast.ImportFrom):
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         elif isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
@@ -55,7 +57,7 @@ def source_hash(files: list[Path]) -> str:
 def repository() -> dict:
     """Return commit and dirty flag of the sources, None each outside a repository."""
     commit = git("rev-parse", "HEAD")
-    changes = git("status", "--porcelain", "--untracked-files=no")
+    changes = git("status", "--porcelain", "--", str(PACKAGE))  # a new model file, too
     return {"git_commit": commit, "git_dirty": None if changes is None else bool(changes)}
 
 

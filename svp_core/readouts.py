@@ -41,4 +41,6 @@ def build(name: str, d0s: list[int], classes: int, seed: int) -> list[nn.Module]
         return [trainable(d0, classes, s) for d0, s in zip(d0s, streams, strict=True)]
     if name == "codebook":
         return [Codebook(d0, classes, seed) for d0 in d0s]
-    return [trainable(d0s[0], classes, derive(seed, "readout"))] * len(d0s)
+    if name == "shared":
+        return [trainable(d0s[0], classes, derive(seed, "readout"))] * len(d0s)
+    raise ValueError(f"no readout is called {name!r}")

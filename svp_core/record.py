@@ -33,7 +33,7 @@ def environment(device: torch.device) -> dict:
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),  # its own class is no plain text
         "numpy": numpy.__version__,
     }
 

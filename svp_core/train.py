@@ -41,7 +41,8 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("settings", nargs="+", metavar="KEY=VALUE", help="such as recipe.lr=0.01")
     parser.add_argument("--output", type=Path, required=True, help="record to write (JSON)")
     parser.add_argument("--checkpoint", type=Path, help="continue from it, renew it every epoch")
-    parser.add_argument("--data-dir", type=Path, default=Path("data"), help="datasets (data)")
+    default = Path(os.environ.get("SVP_DATA_DIR", "data"))
+    parser.add_argument("--data-dir", type=Path, default=default, help="SVP_DATA_DIR, or data")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=available_cpus(), help="CPU threads")
     return parser.parse_args(arguments)
@@ -58,6 +59,7 @@ def prepare(threads: int) -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.allow_tf32 = False  # float32 means float32
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from svp_core import checkpoint, datasets, methods, models, provenance, record
+from svp_core.data_files import checksum, manifest_path
 from svp_core.epochs import evaluate, train_epoch
 from svp_core.files import require_writable
 from svp_core.loading import load_images
@@ -24,35 +25,64 @@ def train(
     started_at = now()
     for path in filter(None, (output, checkpoint_path)):
         require_writable(path)
-    axes = (config["dataset"], config["model"], config["method"])
-    source_hash = provenance.source_hash(provenance.run_sources(*axes))
+    origin = find_origin(config, data_dir)
     train_images, test_images = load_images(config, data_dir, device)
-    method, curves = build_method(config, device), []
-    state = checkpoint_path and checkpoint.load(checkpoint_path, config, source_hash, device)
-    if state:
-        method.load_state(state["method"])
-        curves = state["curves"]
-        print(f"continuing after epoch {len(curves)} from {checkpoint_path}", flush=True)
-    batch = next(train_images.in_order(config["recipe"]["batch_size"]))
-    memory = peak_memory(lambda: build_method(config, device), *batch)  # two warm-up steps as well
+    # a copy, since a slice would keep, and count, the labels of all images
+    batch = [part.clone() for part in next(train_images.in_order(config["recipe"]["batch_size"]))]
+    memory = peak_memory(lambda: build_method(config, device), *batch)  # and a warm-up
 
-    recipe, seed = config["recipe"], config["seed"]
-    while len(curves) < recipe["epochs"] and all_finite(curves):
-        entry = train_epoch(method, train_images, len(curves) + 1, recipe, seed)
-        curves.append(entry | evaluate(method, test_images))
-        print(progress(curves[-1], recipe["epochs"]), flush=True)
-        if checkpoint_path and all_finite(curves):
-            saved = {"config": config, "source_hash": source_hash, "curves": curves}
-            checkpoint.save(checkpoint_path, saved | {"method": method.state()})
+    method = build_method(config, device)
+    history = {"config": config, "source_hash": origin["source_hash"], "curves": []}
+    history["environments"] = [record.environment(device)]
+    if checkpoint_path:
+        resume(method, history, checkpoint_path)
+    fit(method, history, train_images, test_images, checkpoint_path)
 
-    origin = {"source_hash": source_hash, **provenance.repository()}
-    origin |= {"started_at": started_at, "finished_at": now()}
-    result = summarise(config, curves, method) | memory
-    result |= {"environment": record.environment(device), "provenance": origin}
+    result = summarise(config, history["curves"], method) | memory
+    result["environments"] = history["environments"]
+    result["provenance"] = origin | {"started_at": started_at, "finished_at": now()}
     record.write(output, result)
     if checkpoint_path:
         checkpoint_path.unlink(missing_ok=True)
     return result
+
+
+def find_origin(config: dict, data_dir: Path) -> dict:
+    """Return hashes of sources and data, and the state of the repository, before the training."""
+    name = config["dataset"]
+    files = provenance.run_sources(name, config["model"], config["method"])
+    origin = {"source_hash": provenance.source_hash(files), "data_hash": None}
+    if datasets.facts(name).folder:  # the checksums of the other sets are in the sources
+        manifest = manifest_path(name, data_dir)
+        origin["data_hash"] = checksum(manifest, "sha256")[:12] if manifest.exists() else None
+    return origin | provenance.repository()
+
+
+def resume(method: methods.Method, history: dict, path: Path) -> None:
+    """Continue after the last epoch of the checkpoint, if there is one; raises CheckpointError."""
+    state = checkpoint.load(path, history["config"], history["source_hash"])
+    if state is None:
+        return
+    method.load_state(state["method"])
+    (here,) = history["environments"]
+    history["curves"] = state["curves"]
+    # the last one is that of the end of the training
+    history["environments"] = [*(e for e in state["environments"] if e != here), here]
+    print(f"continuing after epoch {len(history['curves'])} from {path}", flush=True)
+
+
+def fit(
+    method: methods.Method, history: dict, train_images, test_images, checkpoint_path: Path | None
+) -> None:
+    """Train until the last epoch or until a loss is not finite, saving after every epoch."""
+    config, curves = history["config"], history["curves"]
+    recipe = config["recipe"]
+    while len(curves) < recipe["epochs"] and all_finite(curves):
+        entry = train_epoch(method, train_images, len(curves) + 1, recipe, config["seed"])
+        curves.append(entry | evaluate(method, test_images))
+        print(progress(curves[-1], recipe["epochs"]), flush=True)
+        if checkpoint_path and all_finite(curves):
+            checkpoint.save(checkpoint_path, history | {"method": method.state()})
 
 
 def build_method(config: dict, device: torch.device) -> methods.Method:

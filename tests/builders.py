@@ -37,16 +37,19 @@ def record(**overrides) -> dict:
         "parameters": 1000,
         "peak_memory_bytes": 65536,
         "peak_memory_source": "tensors",
-        "environment": {
-            "device": "CPU",
-            "threads": 1,
-            "python": "3.11.7",
-            "platform": "Linux",
-            "torch": "2.9.0+cpu",
-            "numpy": "2.3.0",
-        },
+        "environments": [
+            {
+                "device": "CPU",
+                "threads": 1,
+                "python": "3.11.7",
+                "platform": "Linux",
+                "torch": "2.9.0+cpu",
+                "numpy": "2.3.0",
+            }
+        ],
         "provenance": {
             "source_hash": "0123456789ab",
+            "data_hash": None,
             "git_commit": None,
             "git_dirty": False,
             "started_at": "2026-01-01T00:00:00+00:00",

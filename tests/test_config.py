@@ -33,7 +33,7 @@ def test_resolving_twice_changes_nothing():
         ({"dataset": "mnisst"}, "dataset: 'mnisst' is not one of ["),
         ({"model": "mpl"}, "model: 'mpl' is not one of ["),
         ({"method": "backprop"}, "method: 'backprop' is not one of ["),
-        ({"model_options": {"deep": 3}}, "model_options.: "),
+        ({"model_options": {"deep": 3}}, "model_options: "),
         ({"model_options": {"depth": 0}}, "model_options.depth: 0 is less than the minimum of 1"),
         ({"method_options": {"alignment": "kll"}}, "method_options.alignment: 'kll' is not one of"),
         ({"method_options": {"beta": -1}}, "method_options.beta: -1 is less than"),
@@ -65,9 +65,17 @@ def test_resolving_twice_changes_nothing():
             "method_options.alignment: feature_kl cannot compare units of widths",
         ),
         (
+            {"model": "cnn", "method_options": {"projection": "identity", "readout": "private"}},
+            "method_options.alignment: gaussian_kl cannot compare units of widths",
+        ),
+        (
             {
                 "model": "cnn",
-                "method_options": {"projection": "identity", "readout": "shared"},
+                "method_options": {
+                    "projection": "identity",
+                    "readout": "shared",
+                    "alignment": "none",
+                },
             },
             "method_options.readout: shared without a projection, but widths are",
         ),

@@ -41,8 +41,7 @@ def batch():
 def test_the_split_adds_up_to_the_peak(model, method):
     sizes = simulate(sweep(model), method, depth=4)
     assert sum(sizes[kind] for kind in KINDS) == sizes["total"]
-    assert 0 < sizes["activations_at_peak"] + sizes["activations"]
-    assert sizes["activations_at_peak"] <= sizes["total"]
+    assert sizes["parameters"] > 0 and sizes["activations"] > 0
 
 
 @pytest.mark.parametrize("method", ["bp", "svp"])

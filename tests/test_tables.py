@@ -125,12 +125,23 @@ def test_two_records_of_one_run_are_refused(tmp_path):
 def test_mixed_sources_and_devices_are_warned_of(tmp_path, capsys):
     other = record(seed=1)
     other["provenance"]["source_hash"] = "ba9876543210"
-    other["environment"]["device"] = "GPU"
+    other["environments"][-1]["device"] = "GPU"
     collect(tmp_path, [record(), other])
     warnings = capsys.readouterr().err.splitlines()
     assert "mnist, mlp, svp: runs of different sources" in warnings[0]
     assert "0123456789ab, ba9876543210" in warnings[0]
     assert "different devices (CPU, GPU)" in warnings[1]
+
+
+def test_unequal_budgets_and_data_are_warned_of(tmp_path, capsys):
+    other = record(method="bp", recipe={"epochs": 9})
+    other["provenance"]["data_hash"] = "ba9876543210"
+    first = record()
+    first["provenance"]["data_hash"] = "0123456789ab"
+    collect(tmp_path, [first, other])
+    warnings = capsys.readouterr().err.splitlines()
+    assert "mnist, mlp, default: runs of different recipes or sizes" in warnings[0]
+    assert "mnist: runs on different files" in warnings[1]
 
 
 def test_records_that_agree_are_not_warned_of(tmp_path, capsys):
@@ -164,6 +175,14 @@ def test_bp_itself_has_no_difference_but_its_variants_have(tmp_path):
     assert summary.loc[("bp", "default"), paired].isna().all()
     assert summary.loc[("bp", "wide"), "paired_difference"] == 1.0
     assert math.isnan(summary.loc[("bp", "wide"), "paired_difference_low"])
+
+
+def test_a_variant_is_compared_with_bp_of_the_same_variant(tmp_path):
+    wide = [completed([97.5], method="bp", variant="wide"), completed([96.5], variant="wide")]
+    lone = completed([88.0], variant="lone")
+    summary = summary_of(tmp_path, [*pairs_of_seeds(), *wide, lone])
+    assert summary.loc[("svp", "wide"), "paired_difference"] == -1.0
+    assert summary.loc[("svp", "lone"), "paired_difference"] == -2.0  # of bp, default: 90
 
 
 def test_one_seed_has_no_interval_and_none_no_mean(tmp_path):

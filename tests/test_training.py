@@ -14,7 +14,11 @@ import torch
 import yaml
 
 from svp_core import provenance
+from svp_core.config import resolve
+from svp_core.memory import measure_step
+from svp_core.settings import parse_pairs
 from svp_core.train import main
+from svp_core.training import build_method
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = ["dataset=digits", "model=mlp", "method=svp", "seed=3", "recipe.epochs=3"]
@@ -78,16 +82,22 @@ def test_a_record_is_valid_and_complete(tmp_path):
     assert record["test_accuracy"] == record["block_accuracy"][-1] > 50
     weights, hidden = 64 * 32 + 32, 32 * 32 + 32
     assert record["parameters"] == weights + 2 * hidden
-    assert record["environment"]["torch"] == torch.__version__
+    assert record["environments"][-1]["torch"] == torch.__version__
     files = provenance.run_sources("digits", "mlp", "svp")
     assert record["provenance"]["source_hash"] == provenance.source_hash(files)
 
 
+CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+DEVICES = ["cpu", pytest.param("cuda", marks=[pytest.mark.gpu, CUDA])]
+
+
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("model", ["mlp", "cnn", "vit"])
 @pytest.mark.parametrize("method", ["bp", "svp"])
-def test_the_same_seed_gives_the_same_record(tmp_path, model, method):
+def test_the_same_seed_gives_the_same_record(tmp_path, model, method, device):
     settings = ["dataset=digits", f"model={model}", f"method={method}", "seed=5"]
     settings += ["recipe.epochs=1", "model_options.depth=2", "model_options.width=16"]
+    settings += ["--device", device]
     one, other = (run(tmp_path, settings, name) for name in ("one", "other"))
     assert without_times(one) == without_times(other)
     different = run(tmp_path, [*settings[:3], "seed=6", *settings[4:]], "different")
@@ -126,6 +136,35 @@ def test_a_diverging_run_keeps_its_curves_and_succeeds(tmp_path):
     assert record["test_accuracy"] is None and record["block_accuracy"] == []
     assert record["epochs"] == len(record["curves"]) < 3
     assert None in record["curves"][-1]["block_loss"]
+
+
+def test_a_run_continued_elsewhere_says_so(tmp_path, monkeypatch):
+    whole = run(tmp_path, name="whole")
+    with monkeypatch.context() as patch:
+        patch.setattr("svp_core.record.device_name", lambda device: "another processor")
+        interrupted(tmp_path)
+    record = run(tmp_path)
+    devices = [environment["device"] for environment in record["environments"]]
+    assert devices == ["another processor", whole["environments"][0]["device"]]
+    assert record["block_accuracy"] == whole["block_accuracy"]
+
+
+def test_the_peak_counts_the_batch_and_not_the_labels_of_all_images(tmp_path):
+    method = build_method(resolve(parse_pairs(TINY)), torch.device("cpu"))
+    batch = torch.zeros(64, 1, 8, 8), torch.zeros(64, dtype=torch.long)
+    assert run(tmp_path)["peak_memory_bytes"] == measure_step(method, *batch)["total"]
+
+
+def test_a_relative_import_is_refused(tmp_path):
+    (tmp_path / "model.py").write_text("from . import cnn\n")
+    with pytest.raises(ImportError, match="model.py: import svp_core by its name"):
+        provenance.imported(tmp_path / "model.py")
+
+
+def test_files_are_readable_for_colleagues(tmp_path):
+    run(tmp_path)
+    (tmp_path / "usual").touch()
+    assert (tmp_path / "run.json").stat().st_mode == (tmp_path / "usual").stat().st_mode
 
 
 def refuse(folder: Path, capsys, settings: list[str] = TINY, name: str = "run") -> str:
@@ -195,6 +234,16 @@ def test_a_full_disk_at_the_end_keeps_the_checkpoint(tmp_path, capsys, monkeypat
     monkeypatch.setattr("os.replace", fail)
     assert "run.json: No space left on device" in refuse(tmp_path, capsys)
     assert [path.name for path in tmp_path.iterdir()] == ["run.pt"]
+
+
+def test_a_disk_that_fills_up_while_saving_is_named(tmp_path, capsys, monkeypatch):
+    def fail(state, file):
+        raise RuntimeError("unexpected pos 64 vs 0")  # what torch makes of ENOSPC
+
+    monkeypatch.setattr("torch.save", fail)
+    error = refuse(tmp_path, capsys)
+    assert "cannot write" in error and "run.pt" in error
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_bad_config_is_named_before_anything_is_written(tmp_path, capsys):

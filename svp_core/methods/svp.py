@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from svp_core import projections, readouts
+from svp_core import projections
+from svp_core import readouts as readout_kinds
 from svp_core.alignments import ALIGNMENTS, Reading
 from svp_core.methods import Method, at_least_float32, update
 from svp_core.models import Model
@@ -45,19 +46,20 @@ class SVP(Method):
     """Block-local training; `units` from the image to the prediction."""
 
     def __init__(
-        self, units: list[LocalUnit], heads: list[nn.Module], options: dict, recipe: dict
+        self, units: list[LocalUnit], readouts: list[nn.Module], options: dict, recipe: dict
     ):
         super().__init__(recipe)
-        self.units, self.readouts = nn.ModuleList(units), nn.ModuleList(heads)
-        self.align = ALIGNMENTS.get(options["alignment"])  # None without an alignment
+        self.units, self.readouts = nn.ModuleList(units), nn.ModuleList(readouts)
+        name = options["alignment"]
+        self.align = None if name == "none" else ALIGNMENTS[name]
         self.beta, self.std = options["beta"], options["alignment_std"]
         self.is_fused = options["update"] == "fused"
         self.averages_units = options["inference"] == "mean"
         own = [list(unit.parameters()) for unit in units]
         if options["readout"] == "private":
-            own = [[*u, *head.parameters()] for u, head in zip(own, heads, strict=True)]
+            own = [[*one, *r.parameters()] for one, r in zip(own, readouts, strict=True)]
         if options["readout"] == "shared":
-            own.append(list(heads[0].parameters()))
+            own.append(list(readouts[0].parameters()))
         self.optimizers = [build_optimizer(parameters, recipe) for parameters in own]
 
     def step(self, images: Tensor, labels: Tensor) -> Tensor:
@@ -115,7 +117,8 @@ def build(model: Model, classes: int, options: dict, recipe: dict, seed: int) ->
             stream = derive(seed, "projection", *([] if options["shared"] else [group[0]]))
             projection = projections.draw(law, d0, width, options["scale"], stream)
         units.append(LocalUnit([blocks[i] for i in group], model.reduce, projection, options))
-    return SVP(units, readouts.build(options["readout"], rows, classes, seed), options, recipe)
+    readouts = readout_kinds.build(options["readout"], rows, classes, seed)
+    return SVP(units, readouts, options, recipe)
 
 
 def row_count(options: dict, width: int, classes: int) -> int:

@@ -10,16 +10,16 @@ from snakemake.utils import validate
 
 sys.path.insert(0, str(workflow.basedir))
 from svp_core import datasets
-from svp_core.config import options, resolve, resolve_sweep
+from svp_core.config import options, require_file, resolve, resolve_sweep
 from svp_core.provenance import run_sources, sources
 from svp_core.settings import ConfigError, format_pairs
 
 validate(config, "../schemas/config.schema.yaml")
 
-# a folder of this machine, so its environment wins over the config
+# the data folder belongs to a machine: its environment wins over the config
 DATA_DIR = os.path.expanduser(os.environ.get("SVP_DATA_DIR") or config["data_dir"])
-# jobs find the packages from any working directory (snakemake --directory); no params: a data
-# folder that moves trains nothing again
+# jobs find the packages from any working directory (snakemake --directory), and the data folder
+# without a params, so that one that moves trains nothing again
 shell.prefix(
     f"export PYTHONPATH={shlex.quote(str(workflow.basedir))};"
     f" export SVP_DATA_DIR={shlex.quote(DATA_DIR)}; "
@@ -39,6 +39,22 @@ TABLES = collect(
 def suite_files(*names):
     """Files of the suite as seen from the working directory."""
     return [os.path.relpath(os.path.join(workflow.basedir, name)) for name in names]
+
+
+def refuse_unknown_names():
+    """Stop at a dataset, model or method that does not exist: it would be ignored."""
+    try:
+        for section in ("models", "methods", "recipes"):
+            for dataset, by_model in config[section].items():
+                require_file("dataset", dataset, f"{section}.")
+                for model, values in by_model.items():
+                    require_file("model", model, f"{section}.{dataset}.")
+                    for method in values if section == "methods" else ():
+                        require_file("method", method, f"{section}.{dataset}.{model}.")
+        for model in config["memory"]["model_options"]:
+            require_file("model", model, "memory.model_options.")
+    except ConfigError as error:
+        raise WorkflowError(f"config {error}") from None
 
 
 def planned_runs():
@@ -99,6 +115,11 @@ def run_data(wildcards):
     return manifests([wildcards.dataset])
 
 
+def run_memory(wildcards):
+    """MB of memory: large sets keep a shuffle buffer, and batches of every worker."""
+    return 16000 if datasets.facts(wildcards.dataset).folder else 4000
+
+
 def manifests(names):
     """The manifests of those of the datasets that are files."""
     return [MANIFEST.format(dataset=name) for name in names if datasets.facts(name).is_fetched]
@@ -112,7 +133,8 @@ def fetch_core(wildcards):
 def sweep_core(wildcards):
     """The files that decide the memory of one model."""
     methods = [f"methods.{method}" for method in config["memory"]["method"]]
-    return suite_files(*sources("memory_sweep", f"models.{wildcards.model}", *methods))
+    defaults = "svp_core/run.schema.yaml"
+    return suite_files(defaults, *sources("memory_sweep", f"models.{wildcards.model}", *methods))
 
 
 def sweep_settings(wildcards):
@@ -135,6 +157,7 @@ def planned_sweeps():
 
 
 GLOSSARY = suite_files("workflow/scripts/tables.py", "workflow/schemas/tables.yaml")
+refuse_unknown_names()
 RUNS = planned_runs()
 SWEEPS = planned_sweeps()
 

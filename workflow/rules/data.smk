@@ -9,10 +9,8 @@ rule fetch:
     localrule: True
     conda:
         "../../envs/torch.yaml"
-    params:
-        data_dir=DATA_DIR,
     shell:
-        "python -m svp_core.fetch {wildcards.dataset} --data-dir {params.data_dir:q}"
+        'python -m svp_core.fetch {wildcards.dataset} --data-dir "$SVP_DATA_DIR"'
         " --manifest {output:q} > {log:q} 2>&1"
 
 

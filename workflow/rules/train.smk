@@ -1,8 +1,7 @@
 rule train:
     input:
         core=run_core,
-        # ancient: a folder that moves, or is verified again, trains nothing again
-        data=ancient(run_data),
+        data=run_data,
     output:
         ensure(f"results/runs/{RUN}.json", non_empty=True),
     log:
@@ -12,7 +11,7 @@ rule train:
     threads: 1
     resources:
         gpu=GPU,
-        mem_mb=4000,
+        mem_mb=run_memory,
         runtime="1h",
     params:
         settings=run_settings,

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -20,7 +20,7 @@ def identity(record: dict) -> dict:
 
 def run_row(path: str, record: dict) -> dict:
     """The row of a record in the table of runs."""
-    environment, provenance = record["environment"], record["provenance"]
+    environment, provenance = record["environments"][-1], record["provenance"]
     same = {name: record[name] for name in tables.columns("runs") if name in record}
     return (
         identity(record)
@@ -28,10 +28,12 @@ def run_row(path: str, record: dict) -> dict:
         | {
             "train_loss": record["curves"][-1]["block_loss"][-1] if record["curves"] else None,
             "device": environment["device"],
+            "environments": len(record["environments"]),
             "threads": environment["threads"],
             "python_version": environment["python"],
             "torch_version": environment["torch"],
             "source_hash": provenance["source_hash"],
+            "data_hash": provenance["data_hash"],
             "git_commit": provenance["git_commit"],
             "git_dirty": provenance["git_dirty"],
             "record": path,
@@ -69,8 +71,12 @@ def refuse_repeated(runs: pd.DataFrame) -> None:
         raise tables.TableError(f"{' and '.join(group['record'])}: the same run ({name})")
 
 
-def warnings(runs: pd.DataFrame) -> Iterator[str]:
-    """What makes rows of the table hard to compare: mixed sources or devices."""
+def warnings(runs: pd.DataFrame, records: Iterable[dict]) -> Iterator[str]:
+    """What makes rows of the table hard to compare: mixed sources, devices, data or budgets."""
+    yield from unequal_budgets(records)
+    for dataset, group in runs.groupby("dataset"):
+        if group["data_hash"].nunique() > 1:
+            yield f"{dataset}: runs on different files (data_hash)"
     for combination, group in runs.groupby(["dataset", "model", "method"]):
         if group["source_hash"].nunique() > 1:
             hashes = ", ".join(sorted(group["source_hash"].unique()))
@@ -78,6 +84,17 @@ def warnings(runs: pd.DataFrame) -> Iterator[str]:
     if runs["device"].nunique() > 1:
         devices = ", ".join(sorted(runs["device"].unique()))
         yield f"runs of different devices ({devices}): do not compare their times or memory"
+
+
+def unequal_budgets(records: Iterable[dict]) -> Iterator[str]:
+    """Recipes or sizes that differ between the runs of a dataset, model and variant."""
+    seen: dict[tuple, dict] = {}
+    for record in records:
+        config = record["config"]
+        cell = tuple(config[axis] for axis in ("dataset", "model", "variant"))
+        budget = {key: config[key] for key in ("recipe", "model_options")}
+        if seen.setdefault(cell, budget) != budget:
+            yield f"{', '.join(cell)}: runs of different recipes or sizes; they are not comparable"
 
 
 @tables.exit_on_error()
@@ -92,7 +109,7 @@ def main(arguments: list[str] | None = None) -> None:
     run_rows = (run_row(path, record) for path, record in records.items())
     runs = tables.from_rows(run_rows, "runs", tables.RUN)
     refuse_repeated(runs)
-    for warning in warnings(runs):
+    for warning in dict.fromkeys(warnings(runs, records.values())):
         print(f"warning: {warning}", file=sys.stderr)
     curves = (row for record in records.values() for row in curve_rows(record))
     blocks = (row for record in records.values() for row in block_rows(record))

@@ -28,11 +28,19 @@ def interval(values: pd.Series) -> tuple:
 
 
 def paired_differences(runs: pd.DataFrame) -> pd.Series:
-    """Test accuracy minus that of bp with the same dataset, model and seed; empty without one."""
+    """Test accuracy minus that of bp with the same dataset, model and seed; empty without one.
+
+    The bp run is that of the same variant where there is one (a change of sizes or recipe), else
+    the default one.
+    """
+    bp = runs[runs["method"] == "bp"].set_index([*PAIR, "variant"])["test_accuracy"]
+    variants = [
+        "default" if row.method == "bp" or (*row[:3], row.variant) not in bp.index else row.variant
+        for row in runs[[*PAIR, "method", "variant"]].itertuples(index=False)
+    ]
+    keys = pd.MultiIndex.from_frame(runs.assign(variant=variants)[[*PAIR, "variant"]])
     is_reference = (runs["method"] == "bp") & (runs["variant"] == "default")
-    reference = runs[is_reference].set_index(PAIR)["test_accuracy"].rename("reference")
-    paired = runs.join(reference, on=PAIR)
-    return (paired["test_accuracy"] - paired["reference"]).mask(is_reference)
+    return (runs["test_accuracy"] - bp.reindex(keys).to_numpy()).mask(is_reference)
 
 
 def summary_row(series: tuple, group: pd.DataFrame) -> dict:
