@@ -12,10 +12,11 @@ import torch
 
 from svp_core import methods, models
 from svp_core.config import checked, options, schema
+from svp_core.cpus import available_cpus
 from svp_core.epochs import clock
 from svp_core.record import device_name
 from svp_core.settings import ConfigError, parse_pairs
-from svp_core.train import available_cpus, prepare
+from svp_core.train import prepare
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -34,9 +34,12 @@ def verify(name: str, files: tuple[File, ...], homepage: str, data_dir: Path) ->
 def advice(name: str, expected: list[Path], homepage: str, data_dir: Path) -> str:
     """Which files are expected where, and how to get them."""
     return "".join(f"\n  {path}" for path in expected) + (
-        "\ntrainings download nothing; get them, where there is a network, with"
-        f"\n  snakemake data\nor\n  {fetch_command(name, data_dir)}\nor by hand from {homepage};"
-        " another folder: --data-dir, for the workflow data_dir or SVP_DATA_DIR"
+        "\nTrainings download nothing. Get the files, where there is a network, with"
+        f"\n  {fetch_command(name, data_dir)}"
+        "\nor, for a whole config, with"
+        "\n  snakemake --cores 1 data --forcerun fetch --configfile YOUR_CONFIG"
+        f"\nor by hand from {homepage}"
+        "\nAnother folder: --data-dir, or for the workflow data_dir or SVP_DATA_DIR"
     )
 
 

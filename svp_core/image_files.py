@@ -27,13 +27,13 @@ BUFFER = 10000  # images among which a stream of shards is shuffled, about 1 GB
 
 
 class Sample(NamedTuple):
-    """One encoded image, still in its file if it has no data."""
+    """One encoded image: its data or, if that is a whole file, the SHA-256 that it must have."""
 
     index: int  # in the published split
     label: int
     where: str  # file, and row if there are several, for errors
     data: bytes | None = None
-    sha256: str = ""  # of a file of its own
+    sha256: str | None = None
 
 
 class Listing(NamedTuple):
@@ -138,13 +138,13 @@ def open_listing(listing: Listing, manifest: dict, name: str, data_dir: Path) ->
     """Return a split whose files have the sizes of the manifest; their bytes are checked later."""
     digests = []
     for path in listing.files:
-        entry = manifest.get(path.relative_to(data_dir).as_posix(), {"bytes": None, "sha256": None})
-        if (size := path.stat().st_size) != entry["bytes"]:
+        entry = manifest.get(path.relative_to(data_dir).as_posix(), {})
+        if (size := path.stat().st_size) != entry.get("bytes"):
             raise DataError(
-                f"{path} has {size} bytes, when it was fetched {entry['bytes']}; if it is right,"
-                f" renew the manifest: {fetch_command(name, data_dir)}"
+                f"{path} has {size} bytes, when it was fetched {entry.get('bytes')}; if it is"
+                f" right, renew the manifest: {fetch_command(name, data_dir)}"
             )
-        digests.append(entry["sha256"])
+        digests.append(entry.get("sha256"))
     is_sharded = listing.files[0].suffix == SHARD
     return (ShardImages if is_sharded else FolderImages)(listing, digests)
 
@@ -152,8 +152,8 @@ def open_listing(listing: Listing, manifest: dict, name: str, data_dir: Path) ->
 def find_images(name: str, facts, data_dir: Path) -> list[Listing]:
     """Return training and test files; raises DataError for a wrong class, shard or layout."""
     root = find_folder(name, facts, data_dir)
-    is_sharded = any(root.rglob(f"*{SHARD}"))
-    listings = [(list_shards if is_sharded else list_folders)(root, p, facts) for p in PARTS]
+    list_split = list_folders if subfolders(root / "train") else list_shards
+    listings = [list_split(root, part, facts) for part in PARTS]
     for listing in listings:
         if not listing.files:
             raise DataError(f"{name}: {listing.source} is empty")
@@ -194,16 +194,19 @@ def list_folders(root: Path, part: str, facts) -> Listing:
 def class_folders(root: Path, part: str, facts) -> list[Path]:
     """Return the folder of every class, in the order of the labels."""
     parent = root / PARTS[part][0]
-    found = sorted(path for path in parent.glob("*") if path.is_dir())
-    expected = list(facts.class_folders) or [path.name for path in found]
-    for path in found:
-        if path.name not in expected:
-            raise DataError(f"{path} is no class of this dataset: {', '.join(expected)}")
-    if missing := [name for name in expected if not (parent / name).is_dir()]:
-        raise DataError(f"{parent}: the class folders {', '.join(missing)} are missing")
+    found = subfolders(parent)
+    expected = facts.class_folders or subfolders(root / "train")
     if len(expected) != facts.classes:
-        raise DataError(f"{parent}: {len(found)} class folders, not {facts.classes}")
+        raise DataError(f"{parent}: {len(expected)} class folders, not {facts.classes}")
+    if strays := sorted(set(found) - set(expected)):
+        raise DataError(f"{parent / strays[0]} is no class of this dataset")
+    if missing := sorted(set(expected) - set(found)):
+        raise DataError(f"{parent}: the class folders {', '.join(missing)} are missing")
     return [parent / name for name in expected]
+
+
+def subfolders(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.glob("*") if path.is_dir())
 
 
 def shard_labels(path: Path, classes: int) -> np.ndarray:

@@ -5,8 +5,8 @@ depend on how many workers there are.
 """
 
 import hashlib
-import os
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
 from pathlib import Path
 
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from svp_core.augmentation import Preparation
+from svp_core.cpus import available_cpus
 from svp_core.data_files import DataError
 from svp_core.datasets import Facts
 from svp_core.image_files import ImageFiles, Sample
@@ -53,20 +54,31 @@ class StreamedImages:
 
     def read(self, tasks: Iterable[Task], batch_size: int, drop_last: bool) -> Iterator:
         """Yield uint8 images and labels on the device; raises DataError, which names the file."""
+        errors = []
+
+        def until_error() -> Iterator[Task]:
+            try:
+                yield from takewhile(lambda task: not errors, tasks)
+            except DataError as error:
+                errors.append(error)
+
         loader = DataLoader(
             Decoder(self.size),
             batch_size,
-            sampler=tasks,
+            sampler=until_error(),
             drop_last=drop_last,
-            num_workers=workers(),
+            num_workers=available_cpus(),
             collate_fn=collate,
             pin_memory=self.device.type == "cuda",
             generator=torch.Generator(),  # or it would draw from that of the training
         )
-        for batch in loader:
+        for batch in loader:  # to its end, so that the workers leave in order
             if isinstance(batch, DataError):
-                raise batch
-            yield tuple(part.to(self.device, non_blocking=True) for part in batch)
+                errors.append(batch)
+            elif not errors:
+                yield tuple(part.to(self.device, non_blocking=True) for part in batch)
+        if errors:
+            raise errors[0]
 
 
 class Decoder(Dataset):
@@ -97,9 +109,11 @@ def decode(sample: Sample):
     from datasets import Image
 
     try:
-        data = Path(sample.where).read_bytes() if sample.data is None else sample.data
-        if sample.sha256 and hashlib.sha256(data).hexdigest() != sample.sha256:
-            raise DataError(f"{sample.where} is not the file that was fetched: another SHA-256")
+        data = sample.data
+        if data is None:
+            data = Path(sample.where).read_bytes()
+            if hashlib.sha256(data).hexdigest() != sample.sha256:
+                raise DataError(f"{sample.where} is not the file that was fetched: another SHA-256")
         return Image(mode="RGB").decode_example({"path": None, "bytes": data})
     except (OSError, SyntaxError) as error:
         raise DataError(f"{sample.where} is no whole image: {error}") from error
@@ -112,9 +126,3 @@ def collate(items: list) -> tuple[Tensor, Tensor] | DataError:
             return item
     images, labels = zip(*items, strict=True)
     return torch.stack(images), torch.tensor(labels)
-
-
-def workers() -> int:
-    """As many as there are CPUs for this process, such as those of its Slurm job."""
-    affinity = getattr(os, "sched_getaffinity", None)  # Linux only
-    return len(affinity(0)) if affinity else os.cpu_count() or 1

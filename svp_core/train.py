@@ -12,6 +12,7 @@ import torch
 
 from svp_core.checkpoint import CheckpointError
 from svp_core.config import resolve
+from svp_core.cpus import available_cpus
 from svp_core.datasets import DataError
 from svp_core.files import OutputError
 from svp_core.settings import ConfigError, parse_pairs
@@ -46,12 +47,6 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=available_cpus(), help="CPU threads")
     return parser.parse_args(arguments)
-
-
-def available_cpus() -> int:
-    """Return the number of CPUs that this process may use, such as those of its Slurm job."""
-    affinity = getattr(os, "sched_getaffinity", None)  # Linux only
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def prepare(threads: int) -> None:

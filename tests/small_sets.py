@@ -84,9 +84,11 @@ def jpeg(seed: int, height: int = 40, width: int = 30, mode: str = "RGB") -> byt
 def encoded(each: int, part: str) -> list[tuple[str, int, bytes]]:
     """Name, label and JPEG of `each` images a class; the first one is grey, as some really are."""
     start = {"train": 0, "val": 1000}[part]
-    numbers = [(label, label * each + place) for label in range(len(WNIDS)) for place in range(each)]
+    numbers = [
+        (label, label * each + place) for label in range(len(WNIDS)) for place in range(each)
+    ]
     return [
-        (f"{WNIDS[label]}_{n}.JPEG", label, jpeg(start + n, mode="RGB" if n else "L"))
+        (f"{WNIDS[label]}_{n:02}.JPEG", label, jpeg(start + n, mode="RGB" if n else "L"))
         for label, n in numbers
     ]
 
