@@ -16,8 +16,10 @@ from svp_core.settings import ConfigError, format_pairs
 
 validate(config, "../schemas/config.schema.yaml")
 
-# the data folder belongs to a machine: its environment wins over the config
-DATA_DIR = os.path.expanduser(os.environ.get("SVP_DATA_DIR") or config["data_dir"])
+# the data folder belongs to a machine: its environment wins over the config; that of the config
+# is relative to the suite, so that every working directory shares it
+CONFIGURED = os.path.join(workflow.basedir, os.path.expanduser(config["data_dir"]))
+DATA_DIR = os.path.abspath(os.environ.get("SVP_DATA_DIR") or CONFIGURED)
 # jobs find the packages from any working directory (snakemake --directory), and the data folder
 # without a params, so that one that moves trains nothing again
 shell.prefix(
