@@ -33,6 +33,8 @@ def handle(series: style.Series, look: dict) -> Line2D:
 
 def draw(blocks: pd.DataFrame) -> Figure:
     """One panel a dataset and model."""
+    if blocks.empty:
+        return style.nothing("No training was completed.")
     looks = style.looks(style.all_series(blocks))
     figure, panels = style.dataset_model_panels(blocks, x="Block", y="Test accuracy (%)")
     for axes, part in panels:

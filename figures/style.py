@@ -184,6 +184,14 @@ def note(figure: Figure, text: str) -> None:
     figure.supxlabel(fill(text, int(20 * figure.get_figwidth())), fontsize=7, color="0.25")
 
 
+def nothing(reason: str) -> Figure:
+    """A figure that says why it shows nothing."""
+    figure, (axes,) = panels([""], 1, (COLUMN, 1.8))
+    axes.axis("off")
+    note(figure, reason)
+    return figure
+
+
 def save(figure: Figure, png: Path, pdf: Path) -> None:
     """Write the figure twice; equal figures give equal bytes."""
     contents = {}

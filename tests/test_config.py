@@ -95,7 +95,8 @@ def test_an_offence_is_named(changes, message):
 def test_units_of_equal_width_may_share_a_projection():
     sizes, options = {"depth": 4}, {"shared": True, "alignment": "feature_kl", "blocks": 2}
     for model in ("mlp", "vit"):
-        resolve(RUN | {"model": model, "model_options": sizes, "method_options": options})
+        run = RUN | {"model": model, "model_options": sizes, "method_options": options}
+        assert resolve(run)["method_options"]["shared"]
 
 
 def test_a_common_config_is_checked_without_torch():
