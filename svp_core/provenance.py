@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import subprocess
+from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
@@ -27,6 +28,7 @@ def sources(*modules: str) -> list[Path]:
     return sorted(found)
 
 
+@cache  # a grid asks for the same files run after run
 def imported(file: Path) -> list[str]:
     """Names of svp_core modules that a file imports, packages included; absolute imports only."""
     names = []
