@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 
 class Reading(NamedTuple):
@@ -24,12 +25,12 @@ class Reading(NamedTuple):
 
 def gaussian_kl(reading: Reading, previous: Reading, std: float) -> Tensor:
     """Return |v_i - v_{i-1}|^2 / (2 s^2): the KL of two Gaussians of equal variance (SVP)."""
-    return squared_distance(reading.projected, previous.projected) / (2 * std**2)
+    return squared_distance(reading.projected, previous.projected, 2 * std**2)
 
 
 def feature_kl(reading: Reading, previous: Reading, std: float) -> Tensor:
     """Return |phi(h_i) - phi(h_{i-1})|^2 / (2 s^2): the KL unprojected (collapses)."""
-    return squared_distance(reading.features, previous.features) / (2 * std**2)
+    return squared_distance(reading.features, previous.features, 2 * std**2)
 
 
 def kl(reading: Reading, previous: Reading, std: float) -> Tensor:
@@ -44,8 +45,8 @@ def bhattacharyya(reading: Reading, previous: Reading, std: float) -> Tensor:
     return -torch.logsumexp(joint / 2, dim=1).mean()
 
 
-def squared_distance(one: Tensor, other: Tensor) -> Tensor:
-    return (one - other).square().sum(dim=1).mean()
+def squared_distance(one: Tensor, other: Tensor, unit: float) -> Tensor:
+    return F.mse_loss(one, other, reduction="sum") / (len(one) * unit)
 
 
 ALIGNMENTS = {

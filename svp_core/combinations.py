@@ -30,6 +30,7 @@ def offences(model: str, sizes: dict, options: dict, recipe: dict, facts) -> Ite
         )
     if recipe["batch_size"] > available:
         yield f"recipe.batch_size: {recipe['batch_size']} exceeds the {available} images"
+    yield from updates(options, recipe)
     if recipe["warmup_epochs"] > recipe["epochs"]:
         yield f"recipe.warmup_epochs: {recipe['warmup_epochs']} exceeds epochs {recipe['epochs']}"
     yield from shapes(model, sizes, height, width)
@@ -40,6 +41,16 @@ def offences(model: str, sizes: dict, options: dict, recipe: dict, facts) -> Ite
         yield from readings(options, facts.classes)
         if needs_widths(options):
             yield from unequal(options, unit_widths(model, sizes, options, facts.shape), facts)
+
+
+def updates(options: dict, recipe: dict) -> Iterator[str]:
+    """What the parts of a batch rule out."""
+    size, parts = recipe["batch_size"], recipe["micro_batches"]
+    if size % parts:
+        yield f"recipe.micro_batches: {parts} parts of {size} images would not be equal"
+    is_in_backward = "activation_checkpointing" in options and options["update"] == "fused"
+    if parts > 1 and is_in_backward:
+        yield "method_options.update: fused into a backward pass, gradients cannot be accumulated"
 
 
 def readings(options: dict, classes: int) -> Iterator[str]:
@@ -100,7 +111,7 @@ def count_blocks(model: str, sizes: dict) -> int | None:
     if model == "vgg":
         return sum(map(len, layouts.VGG[sizes["layout"]])) + len(sizes["classifier"])
     if model == "resnet":
-        return sum(layouts.RESNET[sizes["layout"]])
+        return sum(layouts.resnet(sizes["layout"], sizes["depth"]))
     return sizes.get("depth")
 
 
@@ -121,6 +132,8 @@ def shapes(model: str, sizes: dict, height: int, width: int) -> Iterator[str]:
                 f"model_options.layout: {sizes['layout']} halves {halvings} times, which needs"
                 f" images of at least {2**halvings} pixels, these have {height}x{width}"
             )
+    if model == "resnet" and (sizes["depth"] or 4) % 4:
+        yield f"model_options.depth: {sizes['depth']} blocks are not four equal stages"
     if model == "vit":
         if height % sizes["patch"] or width % sizes["patch"]:
             yield f"model_options.patch: {sizes['patch']} does not divide {height}x{width} images"

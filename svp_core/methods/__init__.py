@@ -1,5 +1,6 @@
 """Training methods, one file each, behind one interface."""
 
+from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 
 import torch
@@ -17,6 +18,7 @@ class Method(nn.Module):
         super().__init__()
         self.label_smoothing = recipe["label_smoothing"]
         self.is_mixed = recipe["precision"] == "bfloat16"
+        self.micro_batches = recipe["micro_batches"]
 
     def step(self, images: Tensor, labels: Tensor) -> Tensor:
         """Train on one batch (B, C, H, W), (B,); return the losses (units,) before the update."""
@@ -30,12 +32,18 @@ class Method(nn.Module):
         """Return what the network as a whole predicts, (B, K), from the units' logits."""
         return logits[-1]
 
-    def autocast(self, device: torch.device) -> torch.autocast:
+    def autocast(self, device: torch.device) -> AbstractContextManager:
         """Return the context of a forward pass; losses and updates stay in float32."""
+        if not self.is_mixed:
+            return nullcontext()  # autocast costs time also where it does nothing
         # no cache: it would keep a copy of every weight until the end of the step
-        return torch.autocast(
-            device.type, torch.bfloat16, enabled=self.is_mixed, cache_enabled=False
-        )
+        return torch.autocast(device.type, torch.bfloat16, cache_enabled=False)
+
+    def accumulate(self, loss: Tensor) -> Tensor:
+        """Add the gradients of a micro-batch's mean loss; return its share of that of the batch."""
+        share = loss / self.micro_batches if self.micro_batches > 1 else loss
+        share.backward()
+        return share.detach()
 
     def set_learning_rate(self, lr: float) -> None:
         """Set the rate of the next steps."""
@@ -57,13 +65,15 @@ class Method(nn.Module):
 
 def at_least_float32(tensor: Tensor) -> Tensor:
     """Return the tensor in the precision of losses; float64 stays."""
-    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+    return tensor.float() if tensor.dtype == torch.bfloat16 else tensor
 
 
 def update(optimizer: optim.Optimizer) -> None:
     """Apply the gradients and free them."""
     optimizer.step()
-    optimizer.zero_grad()
+    for group in optimizer.param_groups:  # as zero_grad does, without its cost a unit
+        for parameter in group["params"]:
+            parameter.grad = None
 
 
 def build(name: str, model: Model, classes: int, options: dict, recipe: dict, seed: int) -> Method:

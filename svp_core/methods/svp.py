@@ -60,18 +60,23 @@ class SVP(Method):
             own = [[*one, *r.parameters()] for one, r in zip(own, readouts, strict=True)]
         if options["readout"] == "shared":
             own.append(list(readouts[0].parameters()))
-        self.optimizers = [build_optimizer(parameters, recipe) for parameters in own]
+        # a step of an optimiser has a price of its own: one does for all updates after the sweep
+        groups = own if self.is_fused else [[parameter for one in own for parameter in one]]
+        self.optimizers = [build_optimizer(group, recipe) for group in groups]
 
     def step(self, images: Tensor, labels: Tensor) -> Tensor:
-        hidden, previous, losses = images, None, []
-        for index, optimizer in enumerate(self.optimizers[: len(self.units)]):
-            output, reading = self.read(index, hidden)
-            loss = self.local_loss(reading, previous, labels)
-            loss.backward()
+        hidden, labels = (list(one.chunk(self.micro_batches)) for one in (images, labels))
+        previous, losses = [None] * self.micro_batches, []
+        for index in range(len(self.units)):
+            shares = []
+            for part in range(self.micro_batches):
+                output, reading = self.read(index, hidden[part])
+                loss = self.local_loss(reading, previous[part], labels[part])
+                shares.append(self.accumulate(loss))
+                hidden[part], previous[part] = output.detach(), reading.detach()
             if self.is_fused:
-                update(optimizer)
-            hidden, previous = output.detach(), reading.detach()
-            losses.append(loss.detach())
+                update(self.optimizers[index])
+            losses.append(sum(shares[1:], start=shares[0]))
         # a shared readout has gathered the gradients of all units
         for optimizer in self.optimizers[len(self.units) if self.is_fused else 0 :]:
             update(optimizer)
@@ -89,7 +94,7 @@ class SVP(Method):
         loss = F.cross_entropy(reading.logits, labels, label_smoothing=self.label_smoothing)
         if previous is None or self.align is None:
             return loss
-        return loss + self.beta * self.align(reading, previous, self.std)
+        return torch.add(loss, self.align(reading, previous, self.std), alpha=self.beta)
 
     def predict(self, images: Tensor) -> list[Tensor]:
         hidden, logits = images, []

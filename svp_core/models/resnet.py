@@ -10,11 +10,11 @@ from svp_core import layouts
 
 
 def blocks(
-    image_shape: tuple[int, int, int], *, layout: int, width: int, stem: str
+    image_shape: tuple[int, int, int], *, layout: int, depth: int | None, width: int, stem: str
 ) -> list[nn.Module]:
     """Return the residual blocks of `layout` layers; a stage halves the map and doubles `width`."""
     layers, channels = [], width
-    for stage, count in enumerate(layouts.RESNET[layout]):
+    for stage, count in enumerate(layouts.resnet(layout, depth)):
         for position in range(count):
             stride = 2 if stage > 0 and position == 0 else 1
             branch = (bottleneck if layout >= 50 else basic)(channels, width * 2**stage, stride)
