@@ -1,102 +1,115 @@
-"""Memory of a training step against depth: what is alive at the peak, and saved activations."""
+"""Memory of a training step: what is alive at the peak, and how it grows with depth."""
 
-import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Patch
-from matplotlib.ticker import FixedLocator, LogLocator, NullLocator, StrMethodFormatter
+from matplotlib.ticker import MaxNLocator
 
-from figures import style
+from figures import scales, style
+from workflow.scripts import sweeps
 
 # In the order of stacking; light and dark alternate, so that neighbours differ in print, too.
 KINDS = {
-    "parameters_bytes": ("parameters", "#56B4E9"),
-    "optimizer_bytes": ("optimizer", "#0072B2"),
-    "gradients_bytes": ("gradients", "#F0E442"),
-    "buffers_bytes": ("buffers", "#000000"),
-    "activations_at_peak_bytes": ("activations", "#D55E00"),
-    "data_bytes": ("data", "#CC79A7"),
-    "temporary_bytes": ("temporary", "0.8"),
+    "parameters": ("parameters", "#56B4E9"),
+    "optimizer": ("optimizer", "#0072B2"),
+    "gradients": ("gradients", "#F0E442"),
+    "buffers": ("buffers", "#000000"),
+    "activations_at_peak": ("activations", "#D55E00"),
+    "data": ("data", "#CC79A7"),
+    "temporary": ("temporary", "0.8"),
 }
+CURVES = {"total": "Peak memory (MiB)", "activations": "Saved activations (MiB)"}
+BAR = 0.16  # height of a bar, in inches
 
 
-def draw_bar(axes: Axes, x: float, width: float, row: pd.Series, look: dict) -> None:
-    """Draw one stacked bar, and the marker of its method below it."""
-    bottom = 0
-    for kind, (_, colour) in KINDS.items():
-        height = row[kind] / style.MIB
-        axes.bar(x, height, width, bottom, color=colour)
-        bottom += height
-    below = axes.get_xaxis_transform()
-    marker = {"marker": look["marker"], "color": look["color"], "markersize": 3}
-    axes.plot(x, -0.035, **marker, transform=below, clip_on=False)
+def deepest(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the largest depth that most series have."""
+    series = rows.groupby("depth")[["method", "variant"]].apply(lambda r: len(r.drop_duplicates()))
+    return style.pick(rows, depth=series[series == series.max()].index.max())
 
 
-def draw_peak(axes: Axes, memory: pd.DataFrame, looks: dict) -> None:
-    """Draw the peaks, the methods of a depth side by side."""
-    depths = sorted(memory["depth"].unique())
-    methods = [method for method, _ in looks]
-    slot = 0.84 / len(methods)
-    for _, row in memory.iterrows():
-        place = methods.index(row["method"])
-        x = depths.index(row["depth"]) + (place - (len(methods) - 1) / 2) * slot
-        draw_bar(axes, x, 0.92 * slot, row, looks[row["method"], "default"])
-    axes.set_xticks(range(len(depths)), depths)
-    axes.tick_params(axis="x", length=0, pad=8)
-    axes.set_ylim(bottom=0)
+def draw_peak(axes: Axes, rows: pd.DataFrame, looks: dict) -> None:
+    """Draw one stacked bar a series, the first on top."""
+    for place, (method, variant) in enumerate(looks):
+        values = style.pick(rows, method=method, variant=variant).set_index("quantity")["value"]
+        left = 0
+        for kind, (_, colour) in KINDS.items():
+            width = values.get(kind, 0) / style.MIB
+            axes.barh(place, width, 0.76, left, color=colour)
+            left += width
+    axes.set_ylim(len(looks) - 0.4, -0.6)
+    axes.set_yticks([])
+    axes.grid(False)
+    axes.grid(axis="x")
+    axes.xaxis.set_major_locator(MaxNLocator(3))
+    axes.set_xlabel("Peak memory (MiB)")
 
 
-def draw_activations(axes: Axes, memory: pd.DataFrame, looks: dict) -> None:
-    """Draw the largest amount of saved activations, on two logarithmic axes."""
-    for (method, _), look in looks.items():
-        rows = style.pick(memory, method=method).sort_values("depth")
-        axes.plot(rows["depth"], rows["activations_bytes"] / style.MIB, **look, markersize=4)
-    axes.set_xscale("log", base=2)
-    axes.set_yscale("log", base=2)
-    exponents = np.log2(memory["activations_bytes"] / style.MIB)
-    axes.set_ylim(0.85 * 2 ** np.floor(exponents.min()), 1.15 * 2 ** np.ceil(exponents.max()))
-    axes.xaxis.set_major_locator(FixedLocator(sorted(memory["depth"].unique())))
-    axes.yaxis.set_major_locator(LogLocator(2))
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_minor_locator(NullLocator())
-        axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+def label_bars(axes: Axes, looks: dict) -> None:
+    """Name the series left of their bars."""
+    axes.set_yticks(range(len(looks)), [style.series_label(series) for series in looks])
+    axes.tick_params(axis="y", length=0, labelsize=7)
 
 
-def handles(looks: dict) -> list:
-    """Entries of the legend: methods, then kinds of memory."""
-    methods = [style.handle(series, look) for series, look in looks.items()]
-    return methods + [Patch(color=colour, label=name) for name, colour in KINDS.values()]
+def draw_curves(axes: Axes, rows: pd.DataFrame, looks: dict) -> None:
+    """Draw each series against depth; later ones are thinner, so that none hides another."""
+    for place, ((method, variant), look) in enumerate(looks.items()):
+        line = style.pick(rows, method=method, variant=variant).sort_values("depth")
+        part = 1 - place / len(looks)
+        axes.plot(
+            line["depth"], line["value"] / style.MIB, **look, linewidth=0.7 + 1.2 * part,
+            markersize=2 + 5 * part, markerfacecolor="none", markeredgewidth=0.8,
+        )  # fmt: skip
+    scales.size_axis(axes.xaxis, rows["depth"])
+    scales.log_axis(axes.yaxis)
 
 
-def draw(memory: pd.DataFrame) -> Figure:
-    """One column a model."""
-    models = style.ordered(memory["model"])
-    looks = style.looks([(method, "default") for method in style.ordered(memory["method"])])
-    figure, grid = plt.subplots(
-        2,
-        len(models),
-        figsize=(style.COLUMN if len(models) == 1 else style.PAGE, 4.6),
-        squeeze=False,
-        layout="constrained",
-    )
-    for (peak, activations), model in zip(grid.T, models, strict=True):
-        rows = style.pick(memory, model=model)
-        draw_peak(peak, rows, looks)
-        draw_activations(activations, rows, looks)
-        peak.set_title(style.label(model))
-        activations.set_xlabel("Depth (blocks)")
-    grid[0, 0].set_ylabel("Memory at the peak (MiB)")
-    grid[1, 0].set_ylabel("Saved activations (MiB)")
-    style.legend(figure, handles(looks))
-    style.note(figure, f"Batch of {style.count(memory['batch_size'])} images.")
+def draw_peaks(figure: SubFigure, models: dict[str, pd.DataFrame], looks: dict) -> None:
+    """The upper part: one column of bars a model."""
+    grid = figure.subplots(1, len(models), squeeze=False)[0]
+    for axes, (model, rows) in zip(grid, models.items(), strict=True):
+        bars = deepest(rows)
+        draw_peak(axes, bars, looks)
+        axes.set_title(f"{style.label(model)}, depth {style.count(bars['depth'])}")
+    label_bars(grid[0], looks)
+    style.legend(figure, [Patch(color=colour, label=name) for name, colour in KINDS.values()])
+
+
+def draw_growth(figure: SubFigure, models: dict[str, pd.DataFrame], looks: dict) -> None:
+    """The lower part: one column a model, one row a quantity."""
+    grid = figure.subplots(len(CURVES), len(models), squeeze=False, sharex="col")
+    for line, (quantity, name) in zip(grid, CURVES.items(), strict=True):
+        for axes, rows in zip(line, models.values(), strict=True):
+            draw_curves(axes, style.pick(rows, quantity=quantity), looks)
+        line[0].set_ylabel(name)
+    for axes, model in zip(grid[0], models, strict=True):
+        axes.set_title(style.label(model))
+    for axes in grid[-1]:
+        axes.set_xlabel("Depth (blocks)")
+    figure.align_ylabels()
+    style.legend(figure, [style.handle(*one, markerfacecolor="none") for one in looks.items()])
+
+
+def draw(cost: pd.DataFrame) -> Figure:
+    """Bars above, curves below; one column a model."""
+    models = style.in_order(sweeps.sweep(sweeps.of_steps(cost, *KINDS, *CURVES), "depth"))
+    if not models:
+        return style.nothing("No model was simulated at two depths.")
+    looks = style.looks(style.all_series(pd.concat(models.values())))
+    heights = [BAR * len(looks) + 0.9, 3.9]
+    figure = plt.figure(figsize=(style.PAGE, sum(heights) + 0.3), layout="constrained")
+    upper, lower = figure.subfigures(2, 1, height_ratios=heights)
+    draw_peaks(upper, models, looks)
+    draw_growth(lower, models, looks)
+    style.note(figure, style.fixed_sizes(models, "width", "batch", "image_size"))
     return figure
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Read memory.csv, write the figure."""
-    style.command(draw, ("memory",), arguments)
+    """Read cost.csv, write the figure."""
+    style.command(draw, ("cost",), arguments)
 
 
 if __name__ == "__main__":

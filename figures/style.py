@@ -9,13 +9,14 @@ from textwrap import fill
 
 import matplotlib.pyplot as plt
 import pandas as pd
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.lines import Line2D
 
 from workflow.scripts import tables
 
 COLUMN, PAGE = 3.25, 6.75  # widths of one and of two columns of a paper, in inches
-MARGIN = 0.6  # height of the legend and the note, in inches
+MARGIN = 0.6  # height of a legend and a note of two lines each, in inches
+LINE = 0.16  # height of one more line
 MIB = 2**20
 
 LABELS = {
@@ -29,8 +30,15 @@ LABELS = {
     "mlp": "MLP",
     "cnn": "CNN",
     "vgg": "VGG",
+    "vgg11": "VGG-11",
+    "vgg19": "VGG-19",
     "resnet": "ResNet",
+    "resnet18": "ResNet-18",
+    "resnet50": "ResNet-50",
+    "resnet152": "ResNet-152",
     "vit": "ViT",
+    "vit_s": "ViT-S",
+    "vit_b": "ViT-B",
     "bp": "BP",
     "svp": "SVP",
     "sll": "SLL",
@@ -42,6 +50,26 @@ MARKERS = {"bp": "o", "svp": "s", "sll": "^"}
 OTHER_MARKERS = ["D", "v", "P", "X"]
 DASHES = {"bp": "-", "svp": "--", "sll": "-."}
 OTHER_DASHES = [":", (0, (5, 1)), (0, (3, 1, 1, 1, 1, 1)), (0, (1, 1))]
+SHADES = {  # of the colour of a method, for the variants below
+    "bp": ["#000000", "0.35", "0.6"],
+    "svp": ["#0072B2", "#003A5C", "#56B4E9"],
+    "sll": ["#D55E00", "#8F3F00", "#F0A060"],
+}
+VARIANTS = {  # in the order of figures: shade, marker and dashes, which change with no method
+    "checkpoint_blocks": (1, "^", (0, (4, 1.5))),
+    "checkpoint_segments": (1, "v", (0, (1, 1))),
+    "checkpoint_fused": (1, "P", (0, (6, 1, 1, 1))),
+    "micro_batches_4": (2, "D", (0, (4, 1.5))),
+    "micro_batches_16": (2, "d", (0, (1, 1))),
+    "fused": (0, "X", (0, (4, 1.5))),
+    "after": (1, "o", (0, (4, 1.5))),
+    "d0_128": (2, "<", (0, (4, 1.5))),
+    "d0_512": (2, ">", (0, (1, 1))),
+    "codebook": (0, "p", (0, (6, 1, 1, 1))),
+    "blocks_2": (1, "h", (0, (6, 1, 1, 1))),
+    "blocks_4": (1, "*", (0, (1, 1))),
+}
+SIZES = {"depth": "depth", "width": "width", "batch": "batch", "image_size": "image size"}
 
 plt.rcParams.update(
     {
@@ -91,10 +119,11 @@ def ordered(names: Iterable[str]) -> list[str]:
 
 
 def all_series(frame: pd.DataFrame) -> list[Series]:
-    """Distinct series, ordered by method; the default variant comes first."""
+    """Distinct series, ordered by method; then default, those of VARIANTS, and the alphabet."""
     found = set(zip(frame["method"], frame["variant"], strict=True))
-    methods = ordered(frame["method"])
-    return sorted(found, key=lambda s: (methods.index(s[0]), s[1] != "default", s[1]))
+    methods, variants = ordered(frame["method"]), ["default", *VARIANTS]
+    places = {variant: place for place, variant in enumerate(variants)}
+    return sorted(found, key=lambda s: (methods.index(s[0]), places.get(s[1], len(variants)), s[1]))
 
 
 def pick(frame: pd.DataFrame, **values) -> pd.DataFrame:
@@ -115,21 +144,54 @@ def count(numbers: pd.Series) -> str:
     return f"{low}" if low == high else f"{low} to {high}"
 
 
+def fixed_look(series: Series) -> tuple | None:
+    """Colour, marker and dashes of a series that looks the same in all figures; else None."""
+    method, variant = series
+    if method not in COLOURS:
+        return None
+    if variant == "default":
+        return COLOURS[method], MARKERS[method], DASHES[method]
+    if variant not in VARIANTS:
+        return None
+    shade, marker, dashes = VARIANTS[variant]
+    return SHADES[method][shade], marker, dashes
+
+
 def looks(series: list[Series]) -> dict[Series, dict]:
-    """Colour, marker and line style of each series; those in COLOURS never change."""
-    others = [s for s in series if s[1] != "default" or s[0] not in COLOURS]
+    """Colour, marker and line style of each series; those of COLOURS and VARIANTS never change."""
+    others = [s for s in series if fixed_look(s) is None]
     others.sort(key=lambda s: s[1] != "default")  # a new variant must not recolour a method
     result = {}
-    for method, variant in series:
-        if (method, variant) in others:
-            index = others.index((method, variant))
+    for one in series:
+        look = fixed_look(one)
+        if look is None:
+            index = others.index(one)
             turn = index % len(OTHER_COLOURS)
             shifted = (index + index // len(OTHER_COLOURS)) % len(OTHER_COLOURS)
             look = OTHER_COLOURS[turn], OTHER_MARKERS[shifted], OTHER_DASHES[shifted]
-        else:
-            look = COLOURS[method], MARKERS[method], DASHES[method]
-        result[method, variant] = dict(zip(("color", "marker", "linestyle"), look, strict=True))
+        result[one] = dict(zip(("color", "marker", "linestyle"), look, strict=True))
     return result
+
+
+def in_order(models: dict) -> dict:
+    """The same mapping of models in the order of figures."""
+    return {model: models[model] for model in ordered(models)}
+
+
+def sizes(rows: pd.DataFrame, *names: str) -> str:
+    """The named sizes of the rows in words, without those that a model does not have."""
+    known = {name: rows[name].dropna() for name in names}
+    return ", ".join(
+        f"{SIZES[name]} {count(values.astype(int))}"
+        for name, values in known.items()
+        if len(values)
+    )
+
+
+def fixed_sizes(models: dict[str, pd.DataFrame], *names: str) -> str:
+    """The named sizes of each model, for a note; no line breaks within a model."""
+    parts = [f"{label(model)}: {sizes(rows, *names)}." for model, rows in models.items()]
+    return " ".join(part.replace(" ", "\N{NO-BREAK SPACE}") for part in parts)
 
 
 def panels(names: list[str], columns: int, size: tuple, x: str = "", y: str = "") -> tuple:
@@ -171,11 +233,15 @@ def handle(series: Series, look: dict, **changes) -> Line2D:
     return Line2D([], [], **look | {"markersize": 4, "label": series_label(series)} | changes)
 
 
-def legend(figure: Figure, handles: list) -> None:
+def legend(figure: FigureBase, handles: list) -> None:
     """One legend above all panels, in as many columns as the width has room for."""
     longest = max(len(handle.get_label()) for handle in handles)
-    columns = int(figure.get_figwidth() / (0.5 + 0.065 * longest))  # inches
+    columns = int(figure.bbox.width / figure.dpi / (0.5 + 0.065 * longest))  # inches
     columns = min(len(handles), max(columns, 1))
+    if isinstance(figure, Figure):
+        figure.set_figheight(
+            figure.get_figheight() + LINE * max(-(-len(handles) // columns) - 2, 0)
+        )
     figure.legend(handles=handles, loc="outside upper center", ncols=columns)
 
 

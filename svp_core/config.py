@@ -36,19 +36,6 @@ def resolve(run: Mapping) -> dict:
     return config
 
 
-def resolve_sweep(sweep: Mapping) -> dict:
-    """Return a sweep of memory over depth with every default filled in; raises ConfigError."""
-    config = checked(sweep, schema()["$defs"]["memory"], "")
-    for method in config["method"]:
-        options("method", method, {})
-    _, *size = config["image_shape"]
-    for depth in config["depth"]:
-        sizes = options("model", config["model"], config["model_options"] | {"depth": depth})
-        for offence in combinations.shapes(config["model"], sizes, *size):
-            raise ConfigError(f"depth {depth}: {offence}")
-    return config
-
-
 def options(axis: str, name: str, given: Mapping, path: str = "") -> dict:
     """Return all options of the model or method `name`, defaults filled in.
 

@@ -1,10 +1,9 @@
 """One epoch of training, and the accuracy of every local unit."""
 
-import time
-
 import torch
 
 from svp_core.loading import ResidentImages, StreamedImages
+from svp_core.meters import clock, energy_counter
 from svp_core.methods import Method
 from svp_core.optimization import learning_rate
 from svp_core.seeds import derive
@@ -18,14 +17,16 @@ def train_epoch(
     """Train on all images once, in the order of this seed and epoch, and return the curve's entry.
 
     The entry: epoch, learning_rate (of the last step), block_loss (mean over the steps, one value a
-    local unit, in nats) and seconds (of the steps and their batches, synchronised).
+    local unit, in nats), seconds (of the steps and their batches, synchronised) and joules (that
+    the GPU took meanwhile, None without a counter).
     """
     torch.manual_seed(derive(seed, "noise", epoch))
     batch_size = recipe["batch_size"]
     steps = len(images) // batch_size
     total = torch.zeros((), device=images.device)
+    read_energy = energy_counter(images.device) or (lambda: None)
     method.train()
-    start = clock(images.device)
+    start, energy = clock(images.device), read_energy()
     for step, batch in enumerate(images.shuffled(batch_size, seed, epoch)):
         rate = learning_rate(epoch - 1 + (step + 0.5) / steps, recipe)
         method.set_learning_rate(rate)
@@ -35,6 +36,7 @@ def train_epoch(
         "learning_rate": rate,
         "block_loss": (total / steps).tolist(),
         "seconds": clock(images.device) - start,
+        "joules": None if energy is None else read_energy() - energy,
     }
 
 
@@ -49,10 +51,3 @@ def evaluate(method: Method, images: ResidentImages | StreamedImages) -> dict:
         correct = correct + torch.stack(hits)
     *units, network = (100 * correct.double() / len(images)).tolist()
     return {"test_accuracy": network, "block_accuracy": units}
-
-
-def clock(device: torch.device) -> float:
-    """Return the time in seconds, once the device has done what it was asked to."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter()

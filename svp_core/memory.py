@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, optim
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
 
+from svp_core import activation_checkpointing
 from svp_core.methods import Method
 
 KINDS = (
@@ -34,6 +35,11 @@ def measure_step(method: Method, images: Tensor, labels: Tensor) -> dict[str, in
     the optimiser's state.
     """
     method.step(images, labels)
+    return follow_step(method, images, labels)
+
+
+def follow_step(method: Method, images: Tensor, labels: Tensor) -> dict[str, int]:
+    """Return the same of one step of a method whose optimisers have their state."""
     with StepMemory(method, images, labels) as memory, memory.saved_tensors:
         method.step(images, labels)
     return memory.bytes_by_kind()
@@ -47,14 +53,27 @@ def peak_memory(build: Callable[[], Method], images: Tensor, labels: Tensor) -> 
     if images.device.type != "cuda":
         peak = measure_step(build(), images, labels)["total"]
         return {"peak_memory_bytes": peak, "peak_memory_source": "tensors"}
+    peak = allocator_peaks(build, images, labels)["allocated"]
+    return {"peak_memory_bytes": peak, "peak_memory_source": "allocator"}
+
+
+def allocator_peaks(build: Callable[[], Method], images: Tensor, labels: Tensor) -> dict[str, int]:
+    """Return what the CUDA allocator had `allocated` and `reserved` at the peak of a step, bytes.
+
+    Without what it held before for others than the batch.
+    """
     build().step(images, labels)  # libraries take their workspaces, which are not the step's
-    before = torch.cuda.memory_allocated() - images.nbytes - labels.nbytes
+    torch.cuda.empty_cache()
+    batch = images.nbytes + labels.nbytes
+    allocated, reserved = torch.cuda.memory_allocated(), torch.cuda.memory_reserved()
     method = build()
     method.step(images, labels)
     torch.cuda.reset_peak_memory_stats()
     method.step(images, labels)
-    peak = torch.cuda.max_memory_allocated() - before
-    return {"peak_memory_bytes": peak, "peak_memory_source": "allocator"}
+    return {
+        "allocated": torch.cuda.max_memory_allocated() - allocated + batch,
+        "reserved": torch.cuda.max_memory_reserved() - reserved + batch,
+    }
 
 
 @dataclass(eq=False)
@@ -64,6 +83,7 @@ class Storage:
     size: int  # bytes
     kind: str = "temporary"
     saved: int = 0  # how often autograd keeps it for a backward pass
+    is_recomputed: bool = False  # by activation checkpointing, which keeps it past autograd's hooks
 
 
 class Saved:
@@ -86,15 +106,13 @@ class StepMemory(TorchDispatchMode):
         self.live: dict[int, tuple[weakref.ref, Storage]] = {}
         self.total = self.peak = self.activations = self.peak_activations = 0
         self.at_peak: list[Storage] = []
+        self.recomputed: set[int] = set()  # keys of what a second pass has made so far
         states = [s for optimizer in method.optimizers for s in optimizer.state.values()]
         self.know("parameters", method.parameters())
         self.know("buffers", method.buffers())
         self.know("optimizer", [v for s in states for v in s.values() if isinstance(v, Tensor)])
         self.know("data", (images, labels))
-        self.hooks = [
-            parameter.register_post_accumulate_grad_hook(self.mark_gradient)
-            for parameter in method.parameters()
-        ]
+        self.hooks = [o.register_step_pre_hook(self.mark_gradients) for o in method.optimizers]
         self.saved_tensors = saved_tensors_hooks(
             lambda tensor: Saved(tensor, self), lambda saved: saved.tensor
         )
@@ -104,6 +122,8 @@ class StepMemory(TorchDispatchMode):
         for value in tree_flatten(result)[0]:
             if isinstance(value, Tensor):
                 self.storage(value)
+        if self.recomputed and not activation_checkpointing.recomputing:
+            self.keep_recomputed()
         return result
 
     def __exit__(self, *exception):
@@ -122,6 +142,8 @@ class StepMemory(TorchDispatchMode):
         if key not in self.live:
             storage = Storage(untyped.nbytes())
             self.live[key] = (weakref.ref(untyped, lambda _: self.free(key)), storage)
+            if activation_checkpointing.recomputing:
+                self.recomputed.add(key)
             self.total += storage.size
             if self.total > self.peak:
                 self.peak, self.at_peak = self.total, [s for _, s in self.live.values()]
@@ -130,6 +152,8 @@ class StepMemory(TorchDispatchMode):
     def free(self, key: int) -> None:
         _, storage = self.live.pop(key)
         self.total -= storage.size
+        if storage.is_recomputed:
+            self.release(storage)
 
     def keep(self, storage: Storage) -> None:
         # a parameter or image that autograd keeps is no activation: it is alive anyway
@@ -140,14 +164,22 @@ class StepMemory(TorchDispatchMode):
             self.peak_activations = max(self.peak_activations, self.activations)
         storage.saved += 1
 
+    def keep_recomputed(self) -> None:
+        """Count what is left of a second pass as saved, until it is freed."""
+        for _, storage in (self.live[key] for key in self.recomputed if key in self.live):
+            storage.is_recomputed = True
+            self.keep(storage)
+        self.recomputed.clear()
+
     def release(self, storage: Storage) -> None:
         storage.saved -= 1
         if storage.kind == "activations_at_peak" and storage.saved == 0:
             self.activations -= storage.size
 
-    def mark_gradient(self, parameter: Tensor) -> None:
+    def mark_gradients(self, optimizer: optim.Optimizer, *_) -> None:
         # after the fact: at the peak a gradient may not have reached its parameter yet
-        self.storage(parameter.grad).kind = "gradients"
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        self.know("gradients", [p.grad for p in parameters if p.grad is not None])
 
     def bytes_by_kind(self) -> dict[str, int]:
         """Return the sizes of KINDS at the peak, their sum `total`, and `activations`."""

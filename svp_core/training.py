@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from svp_core import checkpoint, datasets, methods, models, provenance, record
+from svp_core.cost.flops import count_flops
 from svp_core.data_files import checksum, manifest_path
 from svp_core.epochs import evaluate, train_epoch
 from svp_core.files import require_writable
@@ -29,6 +30,7 @@ def train(
     train_images, test_images = load_images(config, data_dir, device)
     # a copy, since a slice would keep, and count, the labels of all images
     batch = [part.clone() for part in next(train_images.in_order(config["recipe"]["batch_size"]))]
+    step_flops = count_flops(build_method(config, device), *batch)
     memory = peak_memory(lambda: build_method(config, device), *batch)  # and a warm-up
 
     method = build_method(config, device)
@@ -39,6 +41,8 @@ def train(
     fit(method, history, train_images, test_images, checkpoint_path)
 
     result = summarise(config, history["curves"], method) | memory
+    steps = len(train_images) // config["recipe"]["batch_size"] * result["epochs"]
+    result["train_flops"] = steps * step_flops
     result["environments"] = history["environments"]
     result["provenance"] = origin | {"started_at": started_at, "finished_at": now()}
     record.write(output, result)

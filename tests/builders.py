@@ -33,6 +33,7 @@ def record(**overrides) -> dict:
         "test_accuracy": 90.0,
         "block_accuracy": [80.0, 90.0],
         "train_seconds": 1.5,
+        "train_flops": 4_000_000,
         "epochs": 2,
         "parameters": 1000,
         "peak_memory_bytes": 65536,
@@ -70,6 +71,7 @@ def epoch(number: int, accuracies: list[float]) -> dict:
         "block_accuracy": accuracies,
         "test_accuracy": accuracies[-1],
         "seconds": 0.5,
+        "joules": None,
     }
 
 
@@ -92,27 +94,33 @@ def diverged(epochs: int = 1, **config) -> dict:
     return record(curves=curves, epochs=epochs, **ends, **config)
 
 
-def memory_row(model: str = "mlp", method: str = "svp", depth: int = 2, width: int = 2**18) -> dict:
-    """A row of a memory record: saved activations grow with depth for bp only."""
-    activations = width * (depth if method == "bp" else 1)
-    sizes = [
-        width * depth,
-        width // 8,
-        width * depth,
-        2 * width * depth,
-        activations,
-        width // 4,
-        width,
+def cost_rows(
+    model: str = "mlp",
+    series: tuple[str, str] = ("bp", "default"),
+    values: dict | None = None,
+    device: str | None = None,
+    **sizes,
+) -> list[dict]:
+    """Rows of the table of cost, one a quantity; without values, those that a simulation gives."""
+    size = {"depth": 2, "width": 100, "batch": 64, "image_size": 28} | sizes
+    if values is None:
+        activations = size["batch"] * size["width"] * (size["depth"] if series[0] == "bp" else 1)
+        kinds = {kind: 2**18 for kind in KINDS} | {"activations_at_peak": 4 * activations}
+        flops = 6.0 * size["batch"] * size["depth"] * size["width"] ** 2
+        values = kinds | {"total": sum(kinds.values()), "activations": activations, "flops": flops}
+    names = {"model": model, "method": series[0], "variant": series[1]}
+    rest = {"unit": "1", "source": "measured" if device else "simulated", "device": device}
+    return [
+        names | size | {"quantity": name, "value": float(value)} | rest
+        for name, value in values.items()
     ]
-    return {
-        "model": model,
-        "method": method,
-        "depth": depth,
-        "batch_size": 64,
-        **{f"{kind}_bytes": size for kind, size in zip(KINDS, sizes, strict=True)},
-        "total_bytes": sum(sizes),
-        "activations_bytes": activations,
-        "source": "simulated",
+
+
+def times(ratio: float) -> dict:
+    """Values of a measured step that took so many times as long as that of BP."""
+    names = "step_time_ratio_low", "step_time_ratio", "step_time_ratio_high"
+    return dict(zip(names, (0.9 * ratio, ratio, 1.2 * ratio), strict=True)) | {
+        "step_time": 0.001 * ratio
     }
 
 

@@ -1,11 +1,15 @@
-"""The closed form of a step's cost: its known ratios, and what torch counts."""
+"""What steps cost: closed forms against counts, the law of depth, the command lines."""
+
+import json
+import time
 
 import pytest
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from svp_core.config import resolve
-from svp_core.cost import macs
+from svp_core.cost import cells, largest, measure, simulate
+from svp_core.cost.energy import step_energy
+from svp_core.cost.flops import count_flops, macs
 from svp_core.training import build_method
 
 REFERENCE = [784, 1000, 1000, 1000]
@@ -29,7 +33,154 @@ def test_torch_counts_as_much(method):
     config = resolve(run | {"model_options": {"depth": 3, "width": 50}})
     trained = build_method(config, torch.device("cpu"))
     images, labels = torch.randn(6, 1, 8, 8), torch.arange(6)
-    with FlopCounterMode(display=False) as counter:
-        trained.step(images, labels)
+    counted = count_flops(trained, images, labels)
     expected = macs([64, 50, 50, 50], 10) if method == "svp" else macs([64, 50, 50, 50, 10])
-    assert counter.get_total_flops() == 2 * 6 * expected  # a MAC is two operations
+    assert counted == 2 * 6 * expected  # a MAC is two operations
+
+
+def settings(**changes) -> dict:
+    """Settings of a small cost sweep."""
+    base = {"name": "mlp", "model": "mlp", "model_options": {"width": 32}, "batch": 16}
+    series = [{"method": "bp"}, {"method": "svp"}]
+    return base | {"series": series, "sweeps": [{"depth": [2, 3]}]} | changes
+
+
+def quantity(rows: list[dict], name: str) -> list:
+    return [row["value"] for row in rows if row["quantity"] == name]
+
+
+@pytest.mark.parametrize("method", ["bp", "svp"])
+def test_the_parts_of_a_batch_take_the_flops_of_the_whole(method):
+    sizes = {"depth": 2, "width": 8, "stages": 1}
+    config = cells.resolve(settings(name="cnn", model="cnn", model_options=sizes))
+    recipe = {"micro_batches": 4}
+    cell = cells.cell(config, {"method": method, "recipe": recipe}, {})
+    trained = simulate.build(cell)
+    whole = quantity(simulate.simulate(cell), "flops")
+    assert whole == [count_flops(trained, *simulate.random_batch(cell))]
+
+
+def test_a_fixed_readout_moves_the_break_even():
+    """At 3x1000 a codebook adds 2 d0 K MACs a unit: 334 rows cost less than BP, 335 more."""
+    config = cells.resolve(
+        settings(model_options={"depth": 3, "width": 1000}, image_size=28, channels=1)
+    )
+    series = {"method": "svp", "variant": "codebook", "method_options": {"readout": "codebook"}}
+    (bp,) = quantity(simulate.simulate(cells.cell(config, {"method": "bp"}, {})), "flops")
+    svp = [
+        quantity(simulate.simulate(cells.cell(config, series, {"d0": d0})), "flops")[0]
+        for d0 in (334, 335)
+    ]
+    assert bp == 2 * 16 * BP
+    assert svp[0] < bp < svp[1]
+
+
+@pytest.mark.parametrize(
+    ("model", "sizes", "series"),
+    [
+        ("mlp", {"width": 32}, {"method": "bp"}),
+        ("mlp", {"width": 32}, {"method": "svp"}),
+        ("mlp", {"width": 32}, {"method": "bp", "method_options": {"update": "fused"}}),
+        (
+            "mlp",
+            {"width": 32},
+            {"method": "bp", "method_options": {"activation_checkpointing": "segments"}},
+        ),
+        ("vit", {"width": 16, "heads": 2, "patch": 8}, {"method": "svp"}),
+        ("cnn", {"width": 4, "stages": 1}, {"method": "bp"}),
+    ],
+)
+def test_the_largest_depth_fits_and_the_next_does_not(model, sizes, series):
+    """The law that a few depths show is that of the depths between and beyond."""
+    given = settings(name=model, model=model, model_options=sizes, series=[series])
+    limit = simulate.total(cells.cell(cells.resolve(given), series, {"depth": 100})) + 100
+    config = cells.resolve(given | {"budgets": [limit / 2**30]})
+    (row,) = largest.largest_depths(config, simulate.total)
+    is_squared = "segments" in str(series)
+    stages = sizes.get("stages", 1)
+    found = row["value"]
+    following = (int(found**0.5) + 1) ** 2 if is_squared else found + stages
+    for depth, fits in ((found, True), (following, False)):
+        total = simulate.total(cells.cell(config, series, {"depth": depth}))
+        assert (total <= limit) == fits
+    assert found == 100 and row["depth"] is None
+
+
+def test_a_small_budget_is_searched_depth_by_depth():
+    sizes = [100 * step for step in range(20)]
+    law = largest.differences(sizes[16:19])
+    assert largest.largest_step(law, 16, 350, lambda step: sizes[step]) == 3
+    assert largest.largest_step(law, 16, 99, lambda step: sizes[step]) == 0
+    assert largest.largest_step(law, 16, 10_050, lambda step: sizes[step]) == 100
+
+
+def test_without_a_law_no_depth_is_reported():
+    def size(step):
+        return 2**step
+
+    assert largest.find_law(size, [4, 8], 1) == (4, None)
+
+
+def test_energy_of_a_step_is_without_that_of_an_idle_device():
+    """A device that takes 10 W, and 2 J more a step: 2000 mJ a step."""
+    state = {"steps": 0}
+    start = time.perf_counter()
+
+    def read() -> float:
+        return 10 * (time.perf_counter() - start) + 2 * state["steps"]
+
+    def step():
+        time.sleep(0.01)
+        state["steps"] += 1
+
+    spent = step_energy(step, torch.device("cpu"), read, seconds=0.2)
+    assert spent == pytest.approx(2000, rel=0.05)
+
+
+def test_cells_carry_their_sizes_and_options():
+    sweeps = [{"depth": [2], "batch": [8], "d0": [20, 30]}]
+    series = [
+        {"method": "bp"},
+        {"method": "svp", "variant": "private", "method_options": {"readout": "private"}},
+    ]
+    points = list(cells.points(cells.resolve(settings(sweeps=sweeps, series=series))))
+    places = [[cells.place(cell) for cell in point] for point in points]
+    assert [[place["d0"] for place in point] for point in places] == [[None, 20], [None, 30]]
+    assert {(place["depth"], place["batch"]) for point in places for place in point} == {(2, 8)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"sweep": []}, "'sweep' was unexpected"),
+        ({"model": "mpl"}, "'mpl' is not one of"),
+        ({"sweeps": [{"depth": [0]}]}, "sweeps.0.depth.0: 0 is less than the minimum of 1"),
+        ({"sweeps": [{"depht": [1]}]}, "'depht' was unexpected"),
+        ({"series": []}, "series: no method to measure"),
+        ({"series": [{"method": "backprop"}]}, "'backprop' is not one of"),
+        ({"sweeps": [{"d0": [20]}]}, "mlp svp default: method_options.d0: 20 rows cannot be read"),
+        (
+            {"series": [{"method": "bp", "recipe": {"micro_batches": 3}}]},
+            "mlp bp default: recipe.micro_batches: 3 parts of 16 images",
+        ),
+    ],
+)
+def test_an_impossible_sweep_is_named(tmp_path, capsys, changes, message):
+    pairs = [f"{key}={json.dumps(value)}" for key, value in settings(**changes).items()]
+    output = tmp_path / "cost.json"
+    assert simulate.main([*pairs, "--output", str(output)]) == 1
+    assert message in capsys.readouterr().err
+    assert not output.exists()
+
+
+def test_measured_rows_name_the_device_and_the_quartiles(tmp_path):
+    pairs = [f"{key}={json.dumps(value)}" for key, value in settings().items()]
+    output = tmp_path / "cost.json"
+    arguments = ["--steps", "4", "--threads", "1", "--device", "cpu", "--output", str(output)]
+    assert measure.main([*pairs, *arguments]) == 0
+    rows = json.loads(output.read_text())["rows"]
+    assert {row["source"] for row in rows} == {"measured"}
+    assert all("threads: 1" in row["device"] for row in rows)
+    first = {row["quantity"]: row["value"] for row in rows[:7]}
+    assert first["step_time_low"] <= first["step_time"] <= first["step_time_high"]
+    assert first["step_time_ratio"] == 1 and first["step_energy"] is None

@@ -5,9 +5,9 @@ import math
 
 import pandas as pd
 import pytest
-from builders import completed, diverged, epoch, memory_row, record, write_records
+from builders import completed, diverged, epoch, record, write_records
 
-from workflow.scripts import collect_memory, collect_runs, summarise, tables
+from workflow.scripts import collect_runs, summarise, tables
 
 
 def collect(tmp_path, records):
@@ -34,9 +34,7 @@ def pairs_of_seeds():
 def test_every_table_has_the_columns_of_the_glossary(tmp_path):
     output = collect(tmp_path, pairs_of_seeds())
     summarise.main([str(output / "runs.csv"), "--output-dir", str(output)])
-    memory = write_records(tmp_path, [{"torch_version": "2.9.0", "rows": [memory_row()]}])
-    collect_memory.main([*memory, "--output-dir", str(output)])
-    for table in tables.GLOSSARY:
+    for table in ("runs", "curves", "blocks", "summary"):
         header = (output / f"{table}.csv").read_text().splitlines()[0]
         assert header == ",".join(tables.columns(table))
 
@@ -222,44 +220,6 @@ def test_wrong_table_names_the_file_and_the_column(tmp_path, text, message):
     (tmp_path / "runs.csv").write_text(text)
     with pytest.raises(SystemExit, match=message):
         summarise.main([str(tmp_path / "runs.csv"), "--output-dir", str(tmp_path)])
-
-
-def collect_memory_rows(tmp_path, rows):
-    """Collect one memory record of these rows; the table."""
-    paths = write_records(tmp_path, [{"torch_version": "2.9.0", "rows": rows}])
-    collect_memory.main([*paths, "--output-dir", str(tmp_path)])
-    return pd.read_csv(tmp_path / "memory.csv")
-
-
-def test_memory_rows_are_collected_in_order(tmp_path):
-    memory = collect_memory_rows(tmp_path, [memory_row(depth=16), memory_row(depth=2)])
-    assert list(memory["depth"]) == [2, 16]
-    assert set(memory["torch_version"]) == {"2.9.0"}
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"total_bytes": 7}, r"rows\[1\].total_bytes: 7 is not the sum of its parts, \d+"),
-        ({"width": 7}, r"rows\[1\]: .*'width' was unexpected"),
-        ({"depth": None}, r"rows\[1\].depth: None is not of type 'integer'"),
-    ],
-)
-def test_broken_memory_row_is_named(tmp_path, change, message):
-    with pytest.raises(SystemExit, match=message):
-        collect_memory_rows(tmp_path, [memory_row(), memory_row(depth=4) | change])
-
-
-def test_memory_row_without_a_column_is_refused(tmp_path):
-    row = memory_row()
-    del row["data_bytes"]
-    with pytest.raises(SystemExit, match=r"rows\[0\]: 'data_bytes' is a required property"):
-        collect_memory_rows(tmp_path, [row])
-
-
-def test_memory_row_twice_is_refused(tmp_path):
-    with pytest.raises(SystemExit, match="two rows of mlp, svp, 2, 64"):
-        collect_memory_rows(tmp_path, [memory_row(), memory_row()])
 
 
 def test_failed_write_leaves_the_old_files(tmp_path):

@@ -14,12 +14,20 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
+FIGURES = ["accuracy", "learning_curves", "block_accuracy", "accuracy_flops"]
+FIGURES += ["memory", "pareto", "projection", "scaling"]
 PARTS = ["Snakefile", "config", "envs", "figures", "profiles", "slurm", "svp_core", "workflow"]
 TINY = {
     "grid": {"model": ["mlp"], "seed": [0, 1]},
     "recipes": {"digits": {"mlp": {"epochs": 2}}},
     "models": {"digits": {"mlp": {"depth": 2, "width": 16}}},
-    "memory": {"model": ["mlp", "cnn"], "depth": [2, 4]},
+    "cost": {
+        "quick": {
+            "simulate": {"mlp": [{"depth": [2, 4]}], "cnn": [], "resnet": [], "vit": []},
+            "measure": {"mlp": [{"depth": [2], "width": [16], "batch": [16]}]},
+            "steps": 2,
+        }
+    },
 }
 
 
@@ -81,7 +89,7 @@ def test_the_smoke_config_is_planned(suite):
         ("methods.digits.mlp.svvp", {}, "methods.digits.mlp.method: 'svvp' is not one of"),
         ("models.digits.mpl", {}, "models.digits.model: 'mpl' is not one of"),
         ("recipes.mnsit", {}, "recipes.dataset: 'mnsit' is not one of"),
-        ("memory.model_options.mpl", {}, "memory.model_options.model: 'mpl' is not one of"),
+        ("target_accuracy.mnsit", [90], "target_accuracy.dataset: 'mnsit' is not one of"),
         ("recipes.digits.mlp.lr", "fast", r"\['recipes'\]\['digits'\]\['mlp'\]\['lr'\]"),
         ("recipes.digits.mlp.batch_size", 9999, "recipe.batch_size: 9999 exceeds"),
         ("ablations", [{"variant": "default", "method": "svp"}], r"\['ablations'\]\[0\]"),
@@ -95,20 +103,22 @@ def test_the_smoke_config_is_planned(suite):
             [{"variant": "x", "method": "svp"}] * 2,
             "digits/mlp/svp/x/0 is planned twice",
         ),
-        (
-            "memory.image_shape",
-            [1, 2, 2],
-            "config memory: depth 2: model_options.stages: 2 halvings",
-        ),
-        ("memory.depth", [0], r"\['memory'\]\['depth'\]\[0\]"),
-        ("memory.method", ["backprop"], "config memory: method: 'backprop' is not one of"),
-        ("memory.model_options", {"mlp": {"widht": 5}}, "config memory: model_options.*'widht'"),
+        ("cost.quick.simulate.mlp", [{"depth": [0]}], r"\['depth'\]\[0\]"),
+        ("cost.full.measure.mpl", [{}], "config cost.full.measure.mpl: not in cost.models"),
+        ("cost.models.cnn.image_size", 2, "cost.full.simulate.cnn: .* 2 halvings need images"),
+        ("cost.series", [{"method": "backprop"}], "config cost.*: 'backprop' is not one of"),
+        ("cost.models.mlp.model_options", {"widht": 5}, "cost.quick.*model_options.*'widht'"),
     ],
 )
 def test_a_bad_config_stops_before_any_job(suite, path, value, message):
     printed = snakemake(suite, config=change(TINY, path, value), ok=False)
     assert re.search(message, printed), printed
     assert not (suite / "results").exists() and not (suite / "logs").exists()
+
+
+def test_the_full_cost_study_is_planned_apart_from_the_grid(suite):
+    planned = jobs(snakemake(suite, "-n", "cost"))
+    assert planned["simulate"] == 11 and planned["measure"] == 4 and planned["draw_full_cost"] == 4
 
 
 def test_lint_and_format_are_clean(suite):
@@ -140,9 +150,10 @@ def test_a_tiny_grid_gives_tables_and_figures(finished):
     assert list(parquet) == list(runs) and len(parquet) == len(runs)
     summary = pd.read_csv(finished / "results/tables/summary.csv")
     assert list(summary["n"]) == [2, 2]
-    memory = pd.read_csv(finished / "results/tables/memory.csv")
-    assert len(memory) == 8
-    for name in ("accuracy", "learning_curves", "block_accuracy", "memory"):
+    cost = pd.read_csv(finished / "results/tables/cost.csv")
+    assert set(cost["source"]) == {"simulated", "counted", "measured"}
+    assert set(cost["depth"].dropna()) == {2, 4} and set(cost["dataset"].dropna()) == {"digits"}
+    for name in FIGURES:
         assert (finished / f"results/figures/{name}.png").read_bytes().startswith(b"\x89PNG")
         assert (finished / f"results/figures/{name}.pdf").read_bytes().startswith(b"%PDF")
     assert not list(finished.glob("checkpoints/**/*.pt"))
@@ -156,7 +167,7 @@ def test_a_finished_grid_has_nothing_to_do(finished):
 
 def test_a_new_seed_trains_only_the_new_runs(finished):
     printed = snakemake(finished, "-n", config=change(TINY, "grid.seed", [0, 1, 2]))
-    assert jobs(printed)["train"] == 2 and "sweep_memory" not in jobs(printed)
+    assert jobs(printed)["train"] == 2 and "simulate" not in jobs(printed)
 
 
 def test_an_ablation_trains_only_its_own_runs(finished):
@@ -185,7 +196,7 @@ def test_changed_sources_train_the_runs_that_they_decide(finished, file, trained
 
 def test_the_report_holds_the_figures(finished):
     report = (finished / "results/report.html").read_text()
-    for name in ("accuracy", "learning_curves", "block_accuracy", "memory"):
+    for name in FIGURES:
         assert f"{name}.png" in report
     assert json.loads((finished / "results/config.json").read_text())["grid"] == {
         "dataset": ["digits"],

@@ -36,20 +36,3 @@ rule summarise:
     shell:
         "python {input.script:q} {input.runs:q}"
         " --output-dir $(dirname {output.csv:q}) > {log:q} 2>&1"
-
-
-rule collect_memory:
-    input:
-        script=suite_files("workflow/scripts/collect_memory.py"),
-        glossary=GLOSSARY,
-        records=collect("results/memory/{model}.json", model=config["memory"]["model"]),
-    output:
-        "results/tables/memory.csv",
-    log:
-        "logs/collect_memory.log",
-    localrule: True
-    conda:
-        "../../envs/figures.yaml"
-    shell:
-        "python {input.script:q} {input.records:q}"
-        " --output-dir $(dirname {output:q}) > {log:q} 2>&1"

@@ -10,7 +10,8 @@ from snakemake.utils import validate
 
 sys.path.insert(0, str(workflow.basedir))
 from svp_core import datasets
-from svp_core.config import options, require_file, resolve, resolve_sweep
+from svp_core.config import options, require_file, resolve
+from svp_core.cost import cells
 from svp_core.provenance import run_sources, sources
 from svp_core.settings import ConfigError, format_pairs
 
@@ -31,10 +32,11 @@ MANIFEST = "results/data/{dataset}.json"
 RUN = "{dataset}/{model}/{method}/{variant}/{seed}"
 # what a training asks of this machine; the profile of a cluster asks for its own
 GPU = 1 if shutil.which("nvidia-smi") else 0
-FIGURES = ["accuracy", "learning_curves", "block_accuracy", "memory"]
+COST_FIGURES = ["memory", "pareto", "projection", "scaling"]
+FIGURES = ["accuracy", "learning_curves", "block_accuracy", "accuracy_flops", *COST_FIGURES]
 TABLES = collect(
     "results/tables/{table}",
-    table=["runs.csv", "runs.parquet", "summary.csv", "summary.md", "memory.csv"],
+    table=["runs.csv", "runs.parquet", "summary.csv", "summary.md", "cost.csv", "cost.md"],
 )
 
 
@@ -53,8 +55,8 @@ def refuse_unknown_names():
                     require_file("model", model, f"{section}.{dataset}.")
                     for method in values if section == "methods" else ():
                         require_file("method", method, f"{section}.{dataset}.{model}.")
-        for model in config["memory"]["model_options"]:
-            require_file("model", model, "memory.model_options.")
+        for dataset in config["target_accuracy"]:
+            require_file("dataset", dataset, "target_accuracy.")
     except ConfigError as error:
         raise WorkflowError(f"config {error}") from None
 
@@ -132,36 +134,75 @@ def fetch_core(wildcards):
     return suite_files(*sources(f"datasets.{wildcards.dataset}"))
 
 
-def sweep_core(wildcards):
-    """The files that decide the memory of one model."""
-    methods = [f"methods.{method}" for method in config["memory"]["method"]]
+def cost_core(kind, wildcards):
+    """The files that decide what the steps of one model cost."""
+    sweep = COSTS[wildcards.scope, kind, wildcards.name]
+    series = [
+        *sweep["series"],
+        *(one for part in sweep["sweeps"] for one in part.get("series", [])),
+    ]
+    methods = {f"methods.{one['method']}" for one in series}
     defaults = "svp_core/run.schema.yaml"
-    return suite_files(defaults, *sources("memory_sweep", f"models.{wildcards.model}", *methods))
+    return suite_files(defaults, *sources(f"cost.{kind}", f"models.{sweep['model']}", *methods))
 
 
-def sweep_settings(wildcards):
-    """The key=value arguments of the memory sweep of one model."""
-    return format_pairs(SWEEPS[wildcards.model])
+def simulate_core(wildcards):
+    return cost_core("simulate", wildcards)
 
 
-def planned_sweeps():
-    """Map every model of the memory sweep to its resolved config."""
-    sizes = config["memory"]["model_options"]
-    try:
-        return {
-            model: resolve_sweep(
-                config["memory"] | {"model": model, "model_options": sizes.get(model, {})}
-            )
-            for model in config["memory"]["model"]
-        }
-    except ConfigError as error:
-        raise WorkflowError(f"config memory: {error}") from None
+def measure_core(wildcards):
+    return cost_core("measure", wildcards)
+
+
+def simulate_settings(wildcards):
+    """The key=value arguments of a simulation."""
+    return format_pairs(COSTS[wildcards.scope, "simulate", wildcards.name])
+
+
+def measure_settings(wildcards):
+    """The key=value arguments of a measurement."""
+    return format_pairs(COSTS[wildcards.scope, "measure", wildcards.name])
+
+
+def cost_records(scope):
+    """The records of one scope: quick, of every run of the suite, or full."""
+    planned = [f"{kind}/{name}" for one, kind, name in COSTS if one == scope]
+    return collect("results/cost/{scope}/{record}.json", scope=scope, record=planned)
+
+
+def target_arguments(wildcards):
+    """The test accuracies (%) whose price is looked up, by dataset."""
+    return [
+        f"--target {dataset}={accuracy}"
+        for dataset, accuracies in config["target_accuracy"].items()
+        for accuracy in accuracies
+    ]
+
+
+def planned_costs():
+    """Map scope, kind and name of every cost sweep to its resolved config."""
+    cost, planned = config["cost"], {}
+    for scope, kind in product(("quick", "full"), ("simulate", "measure")):
+        for name, sweeps in cost[scope][kind].items():
+            if not sweeps:  # a config that is merged over another leaves a model out so
+                continue
+            if name not in cost["models"]:
+                raise WorkflowError(f"config cost.{scope}.{kind}.{name}: not in cost.models")
+            budgets = cost[scope]["budgets"].get(name, []) if kind == "simulate" else []
+            given = {"name": name, "series": cost["series"], "budgets": budgets}
+            try:
+                planned[scope, kind, name] = cells.resolve(
+                    cost["models"][name] | given | {"sweeps": sweeps}
+                )
+            except ConfigError as error:
+                raise WorkflowError(f"config cost.{scope}.{kind}.{name}: {error}") from None
+    return planned
 
 
 GLOSSARY = suite_files("workflow/scripts/tables.py", "workflow/schemas/tables.yaml")
 refuse_unknown_names()
 RUNS = planned_runs()
-SWEEPS = planned_sweeps()
+COSTS = planned_costs()
 
 
 wildcard_constraints:
@@ -170,3 +211,6 @@ wildcard_constraints:
     method="[a-z0-9_]+",
     variant="[a-z0-9_]+",
     seed="[0-9]+",
+    scope="quick|full",
+    name="[a-z0-9_]+",
+    figure="[a-z0-9_]+",

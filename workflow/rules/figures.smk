@@ -1,5 +1,7 @@
 # A figure is a script, a caption and a rule of one name; its tables are the script's arguments.
-STYLE = suite_files("figures/style.py") + GLOSSARY
+STYLE = GLOSSARY + suite_files(
+    "figures/style.py", "figures/scales.py", "workflow/scripts/sweeps.py"
+)
 
 
 rule accuracy:
@@ -62,18 +64,86 @@ use rule accuracy as block_accuracy with:
         "logs/figures/block_accuracy.log",
 
 
+use rule accuracy as accuracy_flops with:
+    input:
+        script=suite_files("figures/accuracy_flops.py"),
+        style=STYLE,
+        tables=["results/tables/runs.csv"],
+    output:
+        png=report(
+            "results/figures/accuracy_flops.png",
+            caption="../report/accuracy_flops.rst",
+            category="Accuracy",
+            labels={"figure": "against FLOPs"},
+        ),
+        pdf="results/figures/accuracy_flops.pdf",
+    log:
+        "logs/figures/accuracy_flops.log",
+
+
 use rule accuracy as memory with:
     input:
         script=suite_files("figures/memory.py"),
         style=STYLE,
-        tables=["results/tables/memory.csv"],
+        tables=["results/tables/cost.csv"],
     output:
         png=report(
             "results/figures/memory.png",
             caption="../report/memory.rst",
-            category="Memory",
-            labels={"figure": "against depth"},
+            category="Cost",
+            labels={"figure": "memory against depth"},
         ),
         pdf="results/figures/memory.pdf",
     log:
         "logs/figures/memory.log",
+
+
+use rule accuracy as pareto with:
+    input:
+        script=suite_files("figures/pareto.py"),
+        style=STYLE,
+        tables=["results/tables/cost.csv"],
+    output:
+        png=report(
+            "results/figures/pareto.png",
+            caption="../report/pareto.rst",
+            category="Cost",
+            labels={"figure": "time against memory"},
+        ),
+        pdf="results/figures/pareto.pdf",
+    log:
+        "logs/figures/pareto.log",
+
+
+use rule accuracy as projection with:
+    input:
+        script=suite_files("figures/projection.py"),
+        style=STYLE,
+        tables=["results/tables/cost.csv"],
+    output:
+        png=report(
+            "results/figures/projection.png",
+            caption="../report/projection.rst",
+            category="Cost",
+            labels={"figure": "against d0"},
+        ),
+        pdf="results/figures/projection.pdf",
+    log:
+        "logs/figures/projection.log",
+
+
+use rule accuracy as scaling with:
+    input:
+        script=suite_files("figures/scaling.py"),
+        style=STYLE,
+        tables=["results/tables/cost.csv"],
+    output:
+        png=report(
+            "results/figures/scaling.png",
+            caption="../report/scaling.rst",
+            category="Cost",
+            labels={"figure": "against width, batch and image size"},
+        ),
+        pdf="results/figures/scaling.pdf",
+    log:
+        "logs/figures/scaling.log",

@@ -50,6 +50,8 @@ def curve_rows(record: dict) -> Iterator[dict]:
             "learning_rate": entry["learning_rate"],
             "train_loss": entry["block_loss"][-1],
             "test_accuracy": entry["test_accuracy"],
+            "seconds": entry["seconds"],
+            "joules": entry["joules"],
         }
 
 

@@ -19,11 +19,11 @@ RUN = ["dataset", "model", "method", "variant", "seed"]
 # Columns named in neither list and not ending in _bytes are floating-point numbers.
 INTEGERS = (
     "seed epochs parameters threads environments epoch block blocks n diverged pairs depth "
-    "batch_size"
+    "batch image_size d0 points train_flops"
 ).split()
 TEXTS = (
     "dataset model method variant status peak_memory_source device python_version torch_version "
-    "source_hash data_hash git_commit record source"
+    "source_hash data_hash git_commit record quantity unit source axis"
 ).split()
 
 

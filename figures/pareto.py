@@ -1,0 +1,97 @@
+"""Step time against peak memory of every series, and the front that no series beats in both."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from figures import scales, style
+from workflow.scripts import sweeps
+
+TIMES = ["step_time_ratio_low", "step_time_ratio", "step_time_ratio_high"]
+MEMORY = {"allocated": "allocated by CUDA", "total": "simulated"}  # the first one known is drawn
+SERIES = ["method", "variant"]
+LEAST = 4  # series of a panel
+
+
+def by_series(rows: pd.DataFrame) -> pd.DataFrame:
+    """One line a series, one column a quantity; without the series of a sweep of d0."""
+    again = rows.duplicated([*SERIES, "quantity", "device"], keep=False)
+    swept = rows[again].set_index(SERIES).index.unique()
+    rows = rows[~rows.set_index(SERIES).index.isin(swept)]
+    return rows.pivot(index=SERIES, columns="quantity", values="value")
+
+
+def points(rows: pd.DataFrame) -> pd.DataFrame:
+    """Memory and times of the series of a panel; attrs: device and kind of the memory."""
+    device = sweeps.one_device(rows)
+    table = by_series(rows).reindex(columns=[*TIMES, *MEMORY]).dropna(subset=TIMES)
+    kind = next((name for name in MEMORY if table[name].notna().all()), "total")
+    table = table.assign(memory=table[kind]).dropna(subset=["memory"])
+    table.attrs = {"device": device, "kind": kind}
+    return table
+
+
+def front(table: pd.DataFrame) -> pd.DataFrame:
+    """The series that no other one beats in memory and time."""
+    table = table.sort_values(["memory", "step_time_ratio"])
+    best = table["step_time_ratio"].astype(float).cummin()
+    return table[best < best.shift(fill_value=float("inf"))]
+
+
+def draw_panel(axes: Axes, table: pd.DataFrame, looks: dict) -> None:
+    """Draw the markers, their quartiles, and the front as a step line."""
+    for series, row in table.iterrows():
+        look = {name: looks[series][name] for name in ("color", "marker")}
+        low, middle, high = row[TIMES]
+        spread = [[max(middle - low, 0)], [max(high - middle, 0)]]
+        axes.errorbar(row["memory"] / style.MIB, middle, spread, **look, elinewidth=0.8,
+                      markersize=5.5, markerfacecolor="none", linestyle="none")  # fmt: skip
+    scales.log_axis(axes.xaxis, room=0.12)
+    scales.log_axis(axes.yaxis, room=0.12)
+    axes.grid(axis="x")
+    best = front(table)
+    x, y = best["memory"] / style.MIB, best["step_time_ratio"]
+    right, top = axes.get_xlim()[1], axes.get_ylim()[1]
+    x, y = [*x[:1], *x, right], [top, *y, y.iloc[-1]]
+    axes.step(x, y, where="post", color="0.6", linewidth=0.8, zorder=0)
+
+
+def explanation(tables: list[pd.DataFrame]) -> str:
+    """What bars and line are, where times and memory are from."""
+    devices = " and ".join(sorted({table.attrs["device"] for table in tables}))
+    kinds = " or ".join(dict.fromkeys(MEMORY[table.attrs["kind"]] for table in tables))
+    text = f"Bars: quartiles over rounds. Line: Pareto front. Times: {devices}. Memory: {kinds}."
+    return text + " Lower left is best."
+
+
+def draw(cost: pd.DataFrame) -> Figure:
+    """One panel a model and size that was measured with enough series."""
+    rows = sweeps.of_steps(cost, *TIMES, *MEMORY)
+    names, found = [], []
+    for model in style.ordered(rows["model"]):
+        for part in sweeps.same_sizes(style.pick(rows, model=model), list(style.SIZES)):
+            table = points(part)
+            if len(table) >= LEAST:
+                names.append(f"{style.label(model)}\n{style.sizes(part, *style.SIZES)}")
+                found.append(table)
+    if not found:
+        return style.nothing(f"No model was measured with {LEAST} series or more.")
+    x, y = "Peak memory (MiB)", "Step time / that of BP"
+    figure, panels = style.panels(names, min(len(found), 2), (style.PAGE, 2.4), x, y)
+    looks = style.looks(style.all_series(pd.concat(table.reset_index() for table in found)))
+    for axes, table in zip(panels, found, strict=True):
+        draw_panel(axes, table, looks)
+    marks = {"linestyle": "none", "markersize": 5.5, "markerfacecolor": "none"}
+    handles = [style.handle(*one, **marks) for one in looks.items()]
+    style.legend(figure, handles)
+    style.note(figure, explanation(found))
+    return figure
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Read cost.csv, write the figure."""
+    style.command(draw, ("cost",), arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""Logarithmic axes with plain numbers at few ticks."""
+
+from collections.abc import Iterable
+
+import numpy as np
+from matplotlib.axis import Axis
+from matplotlib.ticker import (
+    FixedLocator,
+    Locator,
+    LogLocator,
+    MaxNLocator,
+    NullLocator,
+    StrMethodFormatter,
+)
+
+
+def log_ticks(decades: float) -> Locator:
+    """A few ticks for a logarithmic axis of this length."""
+    if decades < 0.4:
+        return MaxNLocator(4, steps=[1, 2, 5, 10])
+    if decades < 0.9:
+        return LogLocator(10, (1, 1.5, 2, 3, 5, 7))
+    return LogLocator(10, (1, 3) if decades < 1.6 else (1,), numticks=5)
+
+
+def log_axis(axis: Axis, room: float = 0.06) -> None:
+    """Make an axis logarithmic, with plain numbers at as many ticks as it has room for."""
+    is_x = axis.axis_name == "x"
+    (axis.axes.set_xscale if is_x else axis.axes.set_yscale)("log")
+    low, high = axis.get_data_interval()
+    low, high = (low, high) if low < high else (low / 2, high * 2)
+    margin = (high / low) ** room
+    (axis.axes.set_xlim if is_x else axis.axes.set_ylim)(low / margin, high * margin)
+    axis.set_major_locator(log_ticks(np.log10(high / low)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+
+
+def size_axis(axis: Axis, values: Iterable[int]) -> None:
+    """Make an axis logarithmic, with ticks at those of the sizes that it has room for."""
+    log_axis(axis)
+    values = sorted(set(values))
+    kept = values[:1]
+    for value in values[1:]:
+        if value >= kept[-1] * (values[-1] / values[0]) ** 0.24:
+            kept.append(value)
+    axis.set_major_locator(FixedLocator(kept))

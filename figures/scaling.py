@@ -1,0 +1,160 @@
+"""Memory, FLOPs and time of a training step against width, batch and image size."""
+
+import numpy as np
+import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from figures import scales, style
+from workflow.scripts import sweeps
+
+LEAST = 3  # sizes of a sweep
+AXES = {"width": "Width", "batch": "Batch (images)", "image_size": "Image size (pixels)"}
+QUANTITIES = {  # label and unit
+    "total": ("Memory (MiB)", style.MIB),
+    "flops": ("GFLOP", 1e9),
+    "step_time": ("Time (ms)", 1e-3),
+}
+SHOWN = [
+    ("bp", "default"),
+    ("bp", "checkpoint_segments"),
+    ("bp", "micro_batches_16"),
+    ("svp", "default"),
+]
+ROW = 1.05  # height in inches
+GAP = 0.12  # between slopes, as a part of the height of a panel
+
+Sweeps = dict[str, dict[str, pd.DataFrame]]  # by model and axis
+
+
+def find_sweeps(cost: pd.DataFrame) -> Sweeps:
+    """The rows of every sweep of the series that are shown."""
+    rows = sweeps.of_steps(cost, *QUANTITIES)
+    shown = pd.MultiIndex.from_frame(rows[["method", "variant"]]).isin(SHOWN)
+    result: Sweeps = {}
+    for axis in AXES:
+        for model, part in sweeps.sweep(rows[shown], axis, LEAST).items():
+            result.setdefault(model, {})[axis] = part
+    return {model: result[model] for model in style.ordered(result)}
+
+
+def of_quantity(part: pd.DataFrame, quantity: str, axis: str) -> pd.DataFrame:
+    """The rows of one panel: series with enough sizes, smallest first."""
+    rows = sweeps.swept(style.pick(part, quantity=quantity), axis, LEAST)
+    return rows.sort_values(axis)
+
+
+def slope(x: pd.Series, y: pd.Series) -> float:
+    """The exponent of a power law through the points."""
+    return np.polyfit(np.log(x.astype(float)), np.log(y), 1)[0]
+
+
+def spread(heights: list[float]) -> list[float]:
+    """The heights, moved apart so that texts there do not overlap."""
+    order = np.argsort(heights, kind="stable")
+    result = np.array(heights, float)
+    for below, above in zip(order, order[1:], strict=False):
+        result[above] = max(result[above], result[below] + GAP)
+    return list(result - max(result.max() - 1, 0))
+
+
+def draw_slopes(axes: Axes, ends: list[tuple]) -> None:
+    """Write the slopes right of the ends of their lines."""
+    low, high = np.log(axes.get_ylim())
+    heights = spread([(np.log(y) - low) / (high - low) for y, _, _ in ends])
+    for height, (_, value, colour) in zip(heights, ends, strict=True):
+        text = f"{round(value, 2) + 0.0:.2f}"  # never -0.00
+        place = {"transform": axes.transAxes, "va": "center"}
+        axes.text(1.01, height, text, color=colour, fontsize=6.5, **place)
+
+
+def draw_panel(axes: Axes, rows: pd.DataFrame, axis: str, unit: float, looks: dict) -> None:
+    """Draw each series of one quantity, and its slope."""
+    ends = []
+    for (method, variant), look in looks.items():
+        line = style.pick(rows, method=method, variant=variant)
+        if line.empty:
+            continue
+        y = line["value"] / unit
+        axes.plot(line[axis], y, **look, markersize=4, markerfacecolor="none", linewidth=1.2)
+        ends.append((y.iloc[-1], slope(line[axis], y), look["color"]))
+    scales.size_axis(axes.xaxis, rows[axis].astype(int))
+    scales.log_axis(axes.yaxis)
+    draw_slopes(axes, ends)
+
+
+def lines_of(found: Sweeps) -> list[tuple[str, str]]:
+    """Model and quantity of every row of panels."""
+    return [
+        (model, quantity)
+        for model, parts in found.items()
+        for quantity in QUANTITIES
+        if any(len(of_quantity(part, quantity, axis)) for axis, part in parts.items())
+    ]
+
+
+def draw_grid(found: Sweeps, lines: list[tuple[str, str]], looks: dict) -> Figure:
+    """One row a model and quantity, one column an axis; the labels."""
+    size = style.PAGE, ROW * len(lines) + style.MARGIN + 0.5
+    figure, grid = plt.subplots(
+        len(lines), len(AXES), figsize=size, squeeze=False, layout="constrained"
+    )
+    for panels, (model, quantity) in zip(grid, lines, strict=True):
+        name, unit = QUANTITIES[quantity]
+        for axes, axis in zip(panels, AXES, strict=True):
+            part = found[model].get(axis)
+            rows = part if part is None else of_quantity(part, quantity, axis)
+            if rows is None or rows.empty:
+                axes.set(xticks=[], yticks=[])
+                axes.text(0.5, 0.5, "not swept", transform=axes.transAxes, ha="center", fontsize=7)
+            else:
+                draw_panel(axes, rows, axis, unit, looks)
+        panels[0].set_ylabel(f"{style.label(model)}\n{name}")
+    for axes, name in zip(grid[-1], AXES.values(), strict=True):
+        axes.set_xlabel(name)
+    figure.align_ylabels()
+    return figure
+
+
+def explanation(found: Sweeps) -> str:
+    """What the numbers are, the sizes off the axis, and what times were measured on."""
+    text = "Numbers: slope of log value against log size; 1 is linear. Sizes off the axis: "
+    fixed = {}
+    for model, parts in found.items():
+        off = [part.assign(**{axis: None}) for axis, part in parts.items()]
+        fixed[model] = pd.concat([part[list(style.SIZES)].astype("Float64") for part in off])
+    devices = {
+        sweeps.one_device(of_quantity(part, "step_time", axis))
+        for parts in found.values()
+        for axis, part in parts.items()
+    } - {""}
+    times = f" Times: {' and '.join(sorted(devices))}." if devices else ""
+    return text + style.fixed_sizes(fixed, *style.SIZES) + times
+
+
+def draw(cost: pd.DataFrame) -> Figure:
+    """Panels of every sweep, or the way to get one."""
+    found = find_sweeps(cost)
+    lines = lines_of(found)
+    if not lines:
+        return style.nothing(
+            f"No sweep over {LEAST} widths, batches or image sizes; snakemake cost makes it."
+        )
+    text = explanation(found)  # which refuses two devices
+    parts = [part for by_axis in found.values() for part in by_axis.values()]
+    looks = style.looks(style.all_series(pd.concat(parts)))
+    figure = draw_grid(found, lines, looks)
+    handles = [style.handle(*one, markerfacecolor="none") for one in looks.items()]
+    style.legend(figure, handles)
+    style.note(figure, text)
+    return figure
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Read cost.csv, write the figure."""
+    style.command(draw, ("cost",), arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+"""Energy of a training step on a GPU."""
+
+import time
+from collections.abc import Callable
+
+import torch
+
+from svp_core.meters import clock
+
+
+def step_energy(
+    step: Callable[[], object], device: torch.device, read: Callable[[], float], seconds: float = 3
+) -> float:
+    """Return the energy of a step in mJ, less what the idle device takes in the same time.
+
+    `read` returns joules. Steps are repeated for `seconds`: the counter moves ten times a second.
+    """
+    _, idle_seconds, idle = spend(lambda: time.sleep(0.05), device, read, seconds)
+    times, busy_seconds, busy = spend(step, device, read, seconds)
+    return 1000 * (busy - idle / idle_seconds * busy_seconds) / times
+
+
+def spend(
+    act: Callable[[], object], device: torch.device, read: Callable[[], float], seconds: float
+) -> tuple[int, float, float]:
+    """Repeat an act for some seconds; return how often, and the seconds and joules it took."""
+    start, energy, times = clock(device), read(), 0
+    while clock(device) - start < seconds:
+        act()
+        times += 1
+    return times, clock(device) - start, read() - energy

@@ -1,0 +1,98 @@
+"""Time, energy and CUDA memory of training steps, the methods of a size side by side.
+
+python -m svp_core.cost.measure name=mlp model=mlp series=[{method: bp},{method: svp}] \
+    sweeps=[{depth: [3], width: [1000]}] --output cost.json
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from statistics import quantiles
+
+import torch
+from torch import Tensor
+
+from svp_core import memory
+from svp_core.cost import cells, energy, record
+from svp_core.cost.build import build, random_batch
+from svp_core.cpus import available_cpus
+from svp_core.meters import clock, energy_counter
+from svp_core.methods import Method
+from svp_core.record import device_name
+from svp_core.train import prepare
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; return 0, or 1 after an error that the user can mend."""
+    parser = argparse.ArgumentParser(
+        prog="python -m svp_core.cost.measure",
+        description="Measure training steps: time, and on a GPU energy and memory.",
+    )
+    parser.add_argument("--steps", type=int, default=30, help="timed steps a method (30)")
+    parser.add_argument("--warm-up", type=int, default=5, help="untimed steps before them (5)")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--threads", type=int, default=available_cpus(), help="CPU threads")
+    return record.command(parser, measure, arguments)
+
+
+def measure(config: dict, given: argparse.Namespace) -> Iterator[dict]:
+    """Yield the rows of all cells of a resolved config; ratios are to the first series."""
+    prepare(given.threads)
+    device = torch.device(given.device)
+    where = device_name(device)
+    if device.type == "cpu":
+        where += f", threads: {given.threads}"
+    for point in cells.points(config):
+        batch = [part.to(device) for part in random_batch(point[0])]
+        allocated = [allocator_peaks(cell, device, batch) for cell in point]
+        trained = [build(cell).to(device) for cell in point]
+        seconds = interleave(trained, *batch, given.warm_up, given.steps)
+        for place, cell in enumerate(point):
+            times = time_quantities(seconds[place], seconds[0])
+            yield from cells.rows(cell, times["s"], "s", "measured", where)
+            yield from cells.rows(cell, times["1"], "1", "measured", where)
+            spent = {"step_energy": step_energy(trained[place], batch, device)}
+            yield from cells.rows(cell, spent, "mJ", "measured", where)
+            yield from cells.rows(cell, allocated[place], "bytes", "measured", where)
+
+
+def interleave(
+    trained: list[Method], images: Tensor, labels: Tensor, warm_up: int, steps: int
+) -> list[list[float]]:
+    """Return the seconds of every timed step, a list a method: A-B-A-B, so that drifts meet all."""
+    seconds: list[list[float]] = [[] for _ in trained]
+    for turn in range(warm_up + steps):
+        for method, times in zip(trained, seconds, strict=True):
+            start = clock(images.device)
+            method.step(images, labels)
+            if turn >= warm_up:
+                times.append(clock(images.device) - start)
+    return seconds
+
+
+def time_quantities(times: list[float], reference: list[float]) -> dict[str, dict[str, float]]:
+    """Return, by unit, median and quartiles of a step's seconds and of its ratio to another's.
+
+    The ratio is taken round by round.
+    """
+    ratios = [one / other for one, other in zip(times, reference, strict=True)]
+    return {
+        unit: dict(zip((f"{name}_low", name, f"{name}_high"), quantiles(values, n=4), strict=True))
+        for unit, name, values in (("s", "step_time", times), ("1", "step_time_ratio", ratios))
+    }
+
+
+def step_energy(method: Method, batch: list[Tensor], device: torch.device) -> float | None:
+    read = energy_counter(device)
+    return read and energy.step_energy(lambda: method.step(*batch), device, read)
+
+
+def allocator_peaks(cell: dict, device: torch.device, batch: list[Tensor]) -> dict[str, int]:
+    """Return the CUDA allocator's peaks of a step in bytes, `allocated` and `reserved`; else {}."""
+    if device.type != "cuda":
+        return {}
+    return memory.allocator_peaks(lambda: build(cell).to(device), *batch)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,46 @@
+"""The command line that cost measurements share: settings in, a record of rows out."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import torch
+
+from svp_core import provenance
+from svp_core.cost import cells
+from svp_core.files import OutputError, require_writable, write_atomically
+from svp_core.settings import ConfigError, parse_pairs
+
+
+def command(
+    parser: argparse.ArgumentParser,
+    measure: Callable[[dict, argparse.Namespace], Iterable[dict]],
+    arguments: list[str] | None,
+) -> int:
+    """Measure what the settings ask for; return 0, or 1 after an error that the user can mend."""
+    parser.epilog = "Keys, ranges, defaults and meanings: $defs.cost in svp_core/run.schema.yaml."
+    parser.add_argument("settings", nargs="+", metavar="KEY=VALUE", help="such as batch=64")
+    parser.add_argument("--output", type=Path, required=True, help="record to write (JSON)")
+    given = parser.parse_args(arguments)
+    try:
+        config = cells.resolve(parse_pairs(given.settings))
+        require_writable(given.output)
+        write(given.output, measure(config, given), Path(sys.modules[measure.__module__].__file__))
+    except (ConfigError, OutputError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def write(path: Path, rows: Iterable[dict], script: Path) -> None:
+    """Write the rows, a line each in the log too, and the versions that made them."""
+    made = []
+    for row in rows:
+        made.append(row)
+        print(*(f"{key}={value}" for key, value in row.items() if value is not None), flush=True)
+    sources = provenance.sources(f"cost.{script.stem}")
+    origin = {"torch_version": torch.__version__, "source_hash": provenance.source_hash(sources)}
+    text = json.dumps(origin | provenance.repository() | {"rows": made}, indent=1)
+    write_atomically(path, lambda file: file.write(f"{text}\n".encode()))

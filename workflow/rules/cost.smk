@@ -1,0 +1,132 @@
+rule simulate:
+    input:
+        core=simulate_core,
+    output:
+        ensure("results/cost/{scope}/simulate/{name}.json", non_empty=True),
+    log:
+        "logs/cost/{scope}/simulate/{name}.log",
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime="2h",
+    params:
+        settings=simulate_settings,
+    shell:
+        "python -m svp_core.cost.simulate {params.settings:q} --output {output:q} > {log:q} 2>&1"
+
+
+rule measure:
+    input:
+        core=measure_core,
+    output:
+        ensure("results/cost/{scope}/measure/{name}.json", non_empty=True),
+    log:
+        "logs/cost/{scope}/measure/{name}.log",
+    conda:
+        "../../envs/torch.yaml"
+    # as many as there are: no other job may disturb the times
+    threads: 1024
+    resources:
+        gpu=GPU,
+        mem_mb=16000,
+        runtime="2h",
+    params:
+        settings=measure_settings,
+        steps=lambda wildcards: config["cost"][wildcards.scope]["steps"],
+    shell:
+        "python -m svp_core.cost.measure {params.settings:q} --steps {params.steps}"
+        " --threads 1 --output {output:q} > {log:q} 2>&1"
+
+
+rule collect_cost:
+    input:
+        script=suite_files("workflow/scripts/collect_cost.py"),
+        glossary=GLOSSARY,
+        records=cost_records("quick"),
+        runs="results/tables/runs.csv",
+        curves="results/tables/curves.csv",
+    output:
+        "results/tables/cost.csv",
+    log:
+        "logs/collect_cost.log",
+    localrule: True
+    conda:
+        "../../envs/figures.yaml"
+    params:
+        targets=target_arguments,
+    shell:
+        "python {input.script:q} {input.records:q} --runs {input.runs:q} --curves {input.curves:q}"
+        " {params.targets} --output-dir $(dirname {output:q}) > {log:q} 2>&1"
+
+
+rule summarise_cost:
+    input:
+        script=suite_files("workflow/scripts/summarise_cost.py"),
+        sweeps=suite_files("workflow/scripts/sweeps.py"),
+        glossary=GLOSSARY,
+        cost="results/tables/cost.csv",
+    output:
+        slopes="results/tables/slopes.csv",
+        markdown=report("results/tables/cost.md", caption="../report/cost.rst", category="Tables"),
+    log:
+        "logs/summarise_cost.log",
+    localrule: True
+    conda:
+        "../../envs/figures.yaml"
+    shell:
+        "python {input.script:q} {input.cost:q}"
+        " --output-dir $(dirname {output.slopes:q}) > {log:q} 2>&1"
+
+
+# The full study, apart from what `all` makes: snakemake cost --cores all
+use rule collect_cost as collect_full_cost with:
+    input:
+        script=suite_files("workflow/scripts/collect_cost.py"),
+        glossary=GLOSSARY,
+        records=cost_records("full"),
+        runs="results/tables/runs.csv",
+        curves="results/tables/curves.csv",
+    output:
+        "results/cost/tables/cost.csv",
+    log:
+        "logs/collect_full_cost.log",
+
+
+use rule summarise_cost as summarise_full_cost with:
+    input:
+        script=suite_files("workflow/scripts/summarise_cost.py"),
+        sweeps=suite_files("workflow/scripts/sweeps.py"),
+        glossary=GLOSSARY,
+        cost="results/cost/tables/cost.csv",
+    output:
+        slopes="results/cost/tables/slopes.csv",
+        markdown="results/cost/tables/cost.md",
+    log:
+        "logs/summarise_full_cost.log",
+
+
+rule draw_full_cost:
+    input:
+        script=suite_files("figures/{figure}.py"),
+        style=STYLE,
+        tables=["results/cost/tables/cost.csv"],
+    output:
+        png="results/cost/figures/{figure}.png",
+        pdf="results/cost/figures/{figure}.pdf",
+    log:
+        "logs/cost/figures/{figure}.log",
+    localrule: True
+    conda:
+        "../../envs/figures.yaml"
+    shell:
+        "python {input.script:q} {input.tables:q} --png {output.png:q} --pdf {output.pdf:q}"
+        " > {log:q} 2>&1"
+
+
+rule cost:
+    input:
+        rules.summarise_full_cost.output,
+        collect("results/cost/figures/{figure}.{kind}", figure=COST_FIGURES, kind=["png", "pdf"]),
+    localrule: True

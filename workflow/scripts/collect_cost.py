@@ -1,0 +1,118 @@
+"""Collect what training steps cost, and what reaching an accuracy took, into cost.csv."""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from workflow.scripts import tables
+
+COLUMNS = [name for name in tables.columns("cost") if name != "dataset"]
+CELL = [name for name in tables.columns("cost") if name not in ("value", "unit")]
+SERIES = ["dataset", "model", "method", "variant"]
+# what is added up over the epochs of a training, and its unit and source
+SPENT = {"flops": ("flop", "counted"), "seconds": ("s", "measured"), "joules": ("J", "measured")}
+
+
+def cell_schema(column: str) -> dict:
+    """JSON schema of a cell; sizes and values may be missing."""
+    kind = tables.json_type(column)
+    is_named = column in ("model", "method", "variant", "quantity", "unit", "source")
+    return {"type": kind if is_named else [kind, "null"]}
+
+
+SCHEMA = {
+    "type": "object",
+    "required": ["torch_version", "source_hash", "rows"],
+    "properties": {
+        "rows": {
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "type": "object",
+                "additionalProperties": False,
+                "required": COLUMNS,
+                "properties": {name: cell_schema(name) for name in COLUMNS},
+            },
+        },
+    },
+}
+
+
+def step_rows(paths: list[str]) -> pd.DataFrame:
+    """The rows of all records; a size that two sweeps share appears once."""
+    rows = [row for path in paths for row in tables.read_record(path, SCHEMA)["rows"]]
+    frame = pd.DataFrame(rows, columns=COLUMNS, dtype=object)
+    frame = frame[~frame.duplicated() | (frame["source"] == "measured")]
+    again = frame[frame.duplicated(CELL[1:])]
+    for _, row in again[again["source"] != "measured"].iterrows():
+        cell = ", ".join(str(row[name]) for name in CELL[1:] if pd.notna(row[name]))
+        raise tables.TableError(f"cost: two values of {cell}")
+    return frame.drop_duplicates(CELL[1:])  # the first of two measurements counts
+
+
+def spent(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
+    """The curves with what was spent until the end of each epoch, epochs included."""
+    flops = runs.set_index(tables.RUN)["train_flops"] / runs.set_index(tables.RUN)["epochs"]
+    curves = curves.sort_values([*tables.RUN, "epoch"])
+    by_run = curves.groupby(tables.RUN)
+    totals = by_run[["seconds", "joules"]].cumsum()
+    keys = pd.MultiIndex.from_frame(curves[tables.RUN])
+    return curves.assign(**totals, flops=flops.reindex(keys).to_numpy() * curves["epoch"])
+
+
+def accuracy_rows(
+    runs: pd.DataFrame, curves: pd.DataFrame, targets: dict[str, list[float]]
+) -> Iterator[dict]:
+    """What reaching an accuracy took: the median over seeds, None if one never reached it."""
+    curves = spent(runs, curves)
+    devices = runs.set_index(tables.RUN)["device"]
+    for series, group in curves.groupby(SERIES):
+        device = " and ".join(sorted(set(devices.loc[series])))
+        for target in targets.get(series[0], []):
+            reached = group[group["test_accuracy"] >= target].groupby("seed").first()
+            all_reached = len(reached) == group["seed"].nunique()
+            for name, (unit, source) in {"epoch": ("epochs", "measured"), **SPENT}.items():
+                value = reached[name].median(skipna=False) if all_reached else None
+                quantity = f"{'epochs' if name == 'epoch' else name}_to_{target:g}_percent"
+                yield dict(zip(SERIES, series, strict=True)) | {
+                    "quantity": quantity,
+                    "value": value,
+                    "unit": unit,
+                    "source": source,
+                    "device": device,
+                }
+
+
+def parse_targets(pairs: list[str]) -> dict[str, list[float]]:
+    """Turn `digits=95` into accuracies by dataset."""
+    targets: dict[str, list[float]] = {}
+    for pair in pairs:
+        dataset, _, accuracy = pair.partition("=")
+        targets.setdefault(dataset, []).append(float(accuracy))
+    return targets
+
+
+@tables.exit_on_error()
+def main(arguments: list[str] | None = None) -> None:
+    """Validate every record, then write the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("records", nargs="+", metavar="RECORD", help="JSON record of cost")
+    parser.add_argument("--runs", type=Path, required=True, help="runs.csv")
+    parser.add_argument("--curves", type=Path, required=True, help="curves.csv")
+    parser.add_argument("--target", action="append", default=[], metavar="DATASET=PERCENT")
+    parser.add_argument("--output-dir", type=Path, required=True)
+    options = parser.parse_args(arguments)
+
+    runs, curves = tables.read(options.runs, "runs"), tables.read(options.curves, "curves")
+    rows = [
+        *step_rows(options.records).to_dict("records"),
+        *accuracy_rows(runs, curves, parse_targets(options.target)),
+    ]
+    cost = tables.from_rows(rows, "cost", CELL)
+    tables.write({options.output_dir / "cost.csv": tables.csv_bytes(cost)})
+
+
+if __name__ == "__main__":
+    main()
