@@ -1,9 +1,11 @@
 """One epoch of training, and the accuracy of every local unit."""
 
 import time
+from collections.abc import Iterator
 
 import torch
 
+from svp_core import interruption
 from svp_core.loading import ResidentImages, StreamedImages
 from svp_core.methods import Method
 from svp_core.optimization import learning_rate
@@ -12,30 +14,72 @@ from svp_core.seeds import derive
 EVALUATION_BATCH = 500  # images; accuracies do not depend on it
 
 
-def train_epoch(
-    method: Method, images: ResidentImages | StreamedImages, epoch: int, recipe: dict, seed: int
-) -> dict:
-    """Train on all images once, in the order of this seed and epoch, and return the curve's entry.
+class Epoch:
+    """One pass over the training images, which may be left after any step and entered again."""
 
-    The entry: epoch, learning_rate (of the last step), block_loss (mean over the steps, one value a
-    local unit, in nats) and seconds (of the steps and their batches, synchronised).
-    """
-    torch.manual_seed(derive(seed, "noise", epoch))
-    batch_size = recipe["batch_size"]
-    steps = len(images) // batch_size
-    total = torch.zeros((), device=images.device)
-    method.train()
-    start = clock(images.device)
-    for step, batch in enumerate(images.shuffled(batch_size, seed, epoch)):
-        rate = learning_rate(epoch - 1 + (step + 0.5) / steps, recipe)
-        method.set_learning_rate(rate)
-        total = total + method.step(*batch)
-    return {
-        "epoch": epoch,
-        "learning_rate": rate,
-        "block_loss": (total / steps).tolist(),
-        "seconds": clock(images.device) - start,
-    }
+    def __init__(
+        self, number: int, images: ResidentImages | StreamedImages, recipe: dict, seed: int
+    ):
+        self.number, self.images, self.recipe, self.seed = number, images, recipe, seed
+        self.steps = len(images) // recipe["batch_size"]
+        self.step, self.seconds, self.started = 0, 0.0, None
+        self.total = torch.zeros((), device=images.device)  # of the losses, (units,)
+        torch.manual_seed(derive(seed, "noise", number))
+
+    def enter(self, position: dict) -> None:
+        """Continue where another process paused."""
+        self.step, self.seconds = position["step"], position["seconds"]
+        self.total = position["total"].to(self.images.device)
+        torch.set_rng_state(position["noise"])
+        if self.images.device.type == "cuda" and position["cuda_noise"] is not None:
+            torch.cuda.set_rng_state(position["cuda_noise"], self.images.device)
+
+    def train(self, method: Method) -> Iterator[None]:
+        """Take the steps that are left, in the order of this seed and epoch; yield after each."""
+        device = self.images.device
+        method.train()
+        self.started = clock(device)
+        for batch in self.images.shuffled(
+            self.recipe["batch_size"], self.seed, self.number, self.step
+        ):
+            if self.started is None:
+                self.started = clock(device)
+            method.set_learning_rate(self.rate(self.step))
+            self.total = self.total + method.step(*batch)
+            self.step += 1
+            yield
+
+    def rate(self, step: int) -> float:
+        return learning_rate(self.number - 1 + (step + 0.5) / self.steps, self.recipe)
+
+    def pause(self) -> dict:
+        """Stop the clock and return what `enter` needs to go on with the same numbers."""
+        device = self.images.device
+        if self.started is not None:
+            self.seconds += clock(device) - self.started
+            self.started = None
+        is_cuda = device.type == "cuda"
+        return {
+            "step": self.step,
+            "seconds": self.seconds,
+            "total": self.total.cpu(),
+            "noise": torch.get_rng_state(),
+            "cuda_noise": torch.cuda.get_rng_state(device) if is_cuda else None,
+        }
+
+    def entry(self) -> dict:
+        """Return the entry of the finished epoch in the curves.
+
+        It has epoch, learning_rate (of the last step), block_loss (mean over the steps, one value a
+        local unit, in nats) and seconds (of the steps and their batches, synchronised).
+        """
+        self.pause()
+        return {
+            "epoch": self.number,
+            "learning_rate": self.rate(self.steps - 1),
+            "block_loss": (self.total / self.steps).tolist(),
+            "seconds": self.seconds,
+        }
 
 
 @torch.no_grad()
@@ -44,6 +88,7 @@ def evaluate(method: Method, images: ResidentImages | StreamedImages) -> dict:
     method.eval()
     correct = torch.zeros((), dtype=torch.long, device=images.device)
     for batch, labels in images.in_order(EVALUATION_BATCH):
+        interruption.check()
         logits = method.predict(batch)
         hits = [(one.argmax(dim=1) == labels).sum() for one in (*logits, method.decide(logits))]
         correct = correct + torch.stack(hits)

@@ -22,8 +22,8 @@ INTEGERS = (
     "batch_size"
 ).split()
 TEXTS = (
-    "dataset model method variant status peak_memory_source device python_version torch_version "
-    "source_hash data_hash git_commit record source"
+    "dataset model method variant status peak_memory_source device node job python_version "
+    "torch_version source_hash data_hash git_commit record source"
 ).split()
 
 
