@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     Return 0, or 1 after an error that the user can mend, or 75 after SIGTERM or SIGUSR1.
     """
     options = parse_arguments(arguments)
-    prepare(options.threads)
+    prepare(min(options.threads, available_cpus()))
     try:
         config = resolve(parse_pairs(options.settings))
         with interruption.listening(), one_writer(options.checkpoint):
@@ -62,7 +62,8 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     default = Path(os.environ.get("SVP_DATA_DIR", "data"))
     parser.add_argument("--data-dir", type=Path, default=default, help="SVP_DATA_DIR, or data")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--threads", type=int, default=available_cpus(), help="CPU threads")
+    threads = "CPU threads, and worker processes of a streamed set; at most the CPUs it may use"
+    parser.add_argument("--threads", type=int, default=available_cpus(), help=threads)
     return parser.parse_args(arguments)
 
 

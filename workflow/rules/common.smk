@@ -4,6 +4,7 @@ import shlex
 import shutil
 import sys
 from itertools import product
+from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
@@ -117,9 +118,24 @@ def run_data(wildcards):
     return manifests([wildcards.dataset])
 
 
-def run_memory(wildcards):
-    """MB of memory: large sets keep a shuffle buffer, and batches of every worker."""
-    return 16000 if datasets.facts(wildcards.dataset).folder else 4000
+def is_streamed(wildcards):
+    """Whether the dataset is read while training; the others live on the device."""
+    return bool(datasets.facts(wildcards.dataset).folder)
+
+
+def run_cpus(wildcards):
+    """CPUs: the images of a streamed set are decoded by as many worker processes."""
+    return 8 if is_streamed(wildcards) else 1
+
+
+def run_memory(wildcards, attempt):
+    """MB of memory: streamed sets keep a shuffle buffer, and batches of every worker."""
+    return attempt * (16000 if is_streamed(wildcards) else 4000)
+
+
+def run_minutes(wildcards, attempt):
+    """Minutes that a job may take; one that needs more continues in the next attempt."""
+    return attempt * 60 * (24 if is_streamed(wildcards) else 2)
 
 
 def manifests(names):
@@ -158,10 +174,19 @@ def planned_sweeps():
         raise WorkflowError(f"config memory: {error}") from None
 
 
+def forget_records():
+    """Delete the copies of records that outlive a failed job, so that a forced run trains again."""
+    for run in RUNS:
+        Path(f"checkpoints/{run}.record.json").unlink(missing_ok=True)
+
+
 GLOSSARY = suite_files("workflow/scripts/tables.py", "workflow/schemas/tables.yaml")
 refuse_unknown_names()
 RUNS = planned_runs()
 SWEEPS = planned_sweeps()
+
+# figures take seconds; `use rule` does not pass on that the first of them is local
+workflow.localrules(*FIGURES)
 
 
 wildcard_constraints:
