@@ -1,5 +1,6 @@
 """The workflow in a folder of its own, and what a test wants to know of it while it runs."""
 
+import os
 import re
 import shutil
 import signal
@@ -31,7 +32,7 @@ SMALL = {
 }
 # long enough to be disturbed
 SLOW = SMALL | {
-    "recipes": {"digits": {"mlp": {"epochs": 80, "batch_size": 16}}},
+    "recipes": {"digits": {"mlp": {"epochs": 40, "batch_size": 16}}},
     "models": {"digits": {"mlp": {"depth": 4, "width": 128}}},
 }
 LONG_RUNS = [f"digits/mlp/{method}/default/{seed}" for method in ("bp", "svp") for seed in (0, 1)]
@@ -50,12 +51,13 @@ class Workflow:
     def __init__(self, folder: Path, environment: Mapping[str, str], config: dict):
         self.folder = folder
         self.environment = environment | {"PATH": f"{BIN}:{environment['PATH']}"}
+        self.started: list[subprocess.Popen] = []
         (folder / "grid.yaml").write_text(yaml.safe_dump(config))
 
     def start(self, *command: str) -> subprocess.Popen:
         """Start a command of the user; what it prints is added to printed.txt."""
         with open(self.folder / "printed.txt", "ab") as printed:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 [*command, "--configfile", "grid.yaml"],
                 cwd=self.folder,
                 env=self.environment,
@@ -63,6 +65,8 @@ class Workflow:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        self.started.append(process)
+        return process
 
     def finish(self, process: subprocess.Popen, seconds: float = 240) -> int:
         """Return the exit code of a started command, whose jobs are cancelled if it hangs."""
@@ -72,6 +76,13 @@ class Workflow:
             process.send_signal(signal.SIGINT)
             process.wait(60)
             raise
+
+    def stop(self) -> None:
+        """Kill what a failed test has left running."""
+        for process in self.started:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
 
     def run(self, *command: str) -> int:
         return self.finish(self.start(*command))
@@ -86,7 +97,7 @@ class Workflow:
 
     def is_training(self, run: str) -> bool:
         """Whether a training is under way and far from its end."""
-        return re.search(r"epoch \d+/", self.log(run)) and "epoch 40/" not in self.log(run)
+        return re.search(r"epoch \d+/", self.log(run)) and "epoch 20/" not in self.log(run)
 
     def record(self, run: str) -> Path:
         return self.folder / f"results/runs/{run}.json"
