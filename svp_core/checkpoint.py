@@ -56,7 +56,10 @@ class Saving:
             known = found["config"], *(found["provenance"][key] for key in IDENTITY)
         except (ValueError, LookupError, TypeError) as error:
             raise CheckpointError(f"{self.record_path} is damaged; delete it") from error
-        return found if known == (config, *(origin[key] for key in IDENTITY)) else None
+        if known != (config, *(origin[key] for key in IDENTITY)):
+            return None
+        print(f"taking the record {self.record_path}: this run is finished", flush=True)
+        return found
 
 
 def load(path: Path, config: dict, source_hash: str) -> dict | None:

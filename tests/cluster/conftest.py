@@ -23,7 +23,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[slurm_cluster.Cluster]:
-    folder = Path(tempfile.mkdtemp(prefix="slurm"))
+    folder = Path(tempfile.mkdtemp(prefix="slurm", dir="/tmp"))
     one = slurm_cluster.Cluster(folder)
     try:
         one.start()

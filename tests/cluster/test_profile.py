@@ -7,10 +7,6 @@ import pandas as pd
 from workflow_runs import QUICK, SMALL, USER_COMMAND, Workflow, copy_suite
 
 
-def submitted(printed: str) -> list[str]:
-    return re.findall(r"SLURM jobid (\d+)", printed)
-
-
 def properties(cluster, job: str) -> dict[str, str]:
     return dict(re.findall(r"(\w+)=(\S*)", cluster.call("scontrol", "show", "job", job, "-o")))
 
@@ -20,7 +16,7 @@ def test_the_command_gives_the_tables_of_a_local_run(cluster, tmp_path, small_ru
     assert workflow.run(*USER_COMMAND, *QUICK) == 0, workflow.printed()
     workflow.assert_tables_equal(small_run)
 
-    jobs = [properties(cluster, job) for job in submitted(workflow.printed())]
+    jobs = [properties(cluster, job) for job in workflow.submitted()]
     trainings = [job for job in jobs if "train" in job["Comment"]]
     # six runs in allocations of four, one GPU and the time of all runs for each
     assert sorted(job["TimeLimit"] for job in trainings) == ["04:00:00", "08:00:00"]

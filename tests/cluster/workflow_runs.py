@@ -1,5 +1,6 @@
 """The workflow in a folder of its own, and what a test wants to know of it while it runs."""
 
+import json
 import os
 import re
 import shutil
@@ -101,6 +102,14 @@ class Workflow:
 
     def record(self, run: str) -> Path:
         return self.folder / f"results/runs/{run}.json"
+
+    def origin(self, run: str) -> dict:
+        """Return where and when a record was made."""
+        return json.loads(self.record(run).read_text())["provenance"]
+
+    def submitted(self) -> list[str]:
+        """Return the numbers of all jobs of Slurm."""
+        return re.findall(r"SLURM jobid (\d+)", self.printed())
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return all tables without the columns that may differ."""
