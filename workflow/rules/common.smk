@@ -15,7 +15,9 @@ from svp_core.config import options, require_file, resolve, resolve_sweep
 from svp_core.provenance import run_sources, sources
 from svp_core.settings import ConfigError, format_pairs
 
-validate(config, "../schemas/config.schema.yaml")
+# half a second, which every job would wait for what has been checked already
+if workflow.is_main_process:
+    validate(config, "../schemas/config.schema.yaml")
 
 # the data folder belongs to a machine: its environment wins over the config; that of the config
 # is relative to the suite, so that every working directory shares it
