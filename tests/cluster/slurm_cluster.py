@@ -84,7 +84,7 @@ class Cluster:
         self.configure()
         self.start_daemon("munged", "--foreground", "--force", *self.munge_files())
         wait_until(lambda: (self.folder / "munge.socket").exists(), "munged")
-        self.start_daemon("slurmctld", "-D", "-f", str(self.configuration))
+        self.start_controller()
         self.start_daemon("slurmd", "-D", "-f", str(self.configuration))
         wait_until(lambda: self.call("sinfo", "-h", "-o", "%T", check=False) == "idle", "slurmd")
 
@@ -147,7 +147,7 @@ class Cluster:
                 daemon.kill()
                 daemon.wait()
 
-    def restart_controller(self) -> None:
+    def start_controller(self) -> None:
         self.start_daemon("slurmctld", "-D", "-f", str(self.configuration))
 
     def environment(self) -> dict[str, str]:

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -66,11 +67,18 @@ def lose_the_node(cluster: Cluster, job: str) -> None:
         cluster.call("scontrol", "update", f"NodeName={node}", f"State={state}", "Reason=test")
 
 
+def lose_the_controller(cluster: Cluster) -> None:
+    """The node and its jobs go on meanwhile."""
+    cluster.stop_daemon("slurmctld")
+    time.sleep(45)
+    cluster.start_controller()
+
+
 FAULTS = [cancel, kill_all_processes, lose_the_node, reach_the_time_limit]
 
 
 def test_jobs_that_die_continue_and_lose_nothing(cluster, slow, slow_run):
-    """Each of four trainings meets a fault of its own; others diverge meanwhile."""
+    """Four trainings meet a fault each, others diverge, and then the controller is away."""
     command = slow.start(*USER_COMMAND, *QUICK, *SINGLE)
     victims = []
     for fault in FAULTS:
@@ -80,9 +88,12 @@ def test_jobs_that_die_continue_and_lose_nothing(cluster, slow, slow_run):
         )
         fault(cluster, job_of(cluster, run))
         victims.append(run)
+    lose_the_controller(cluster)
     assert slow.finish(command) == 0, slow.printed()
     for run in victims:
         assert "continuing after epoch" in slow.log(run), run
+    # there is no accounting, but slurm/bin/sacct
+    assert "Falling back to 'sacct'" in slow.printed()
     slow.assert_tables_equal(slow_run)
 
 

@@ -30,6 +30,10 @@ shell.prefix(
     f" export SVP_DATA_DIR={shlex.quote(DATA_DIR)}; "
 )
 
+# status queries of the Slurm executor get answers also where there is no accounting database
+if workflow.is_main_process:
+    os.environ.update(PATH=f"{workflow.basedir}/slurm/bin:{os.environ.get('PATH')}")
+
 MANIFEST = "results/data/{dataset}.json"
 RUN = "{dataset}/{model}/{method}/{variant}/{seed}"
 # what a training asks of this machine; the profile of a cluster asks for its own
