@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import small_sets
-from test_training import ROOT, run, without_times
+from test_training import CUDA, ROOT, run, without_times
 
 from svp_core import fetch, interruption, lock
 from svp_core.checkpoint import Saving
@@ -66,6 +66,15 @@ def test_a_run_left_in_mid_epoch_ends_with_the_same_record(tmp_path, undisturbed
     place = f"interrupted by SIGTERM after epoch {epoch} and step {within + 1} of the next"
     assert place in capsys.readouterr().err
     assert without_times(run(tmp_path, NOISY)) == undisturbed
+
+
+@CUDA
+@pytest.mark.gpu
+def test_a_run_on_a_gpu_left_in_mid_epoch_ends_with_the_same_record(tmp_path):
+    settings = [*NOISY, "--device", "cuda"]
+    whole = run(tmp_path / "whole", settings)
+    interrupt(tmp_path / "left", settings, 7)
+    assert without_times(run(tmp_path / "left", settings)) == without_times(whole)
 
 
 def test_a_run_may_be_left_again_and_again(tmp_path, undisturbed):
