@@ -62,7 +62,10 @@ def measure(cluster: Cluster, folder: Path, count: int, size: int) -> dict:
     notes = install_stopwatch(workflow)
     command = [*USER_COMMAND, TARGET, *QUICK, "--group-components", f"runs={size}"]
     started = time.time()
-    assert workflow.finish(workflow.start(*command), 1800) == 0, workflow.printed()
+    try:
+        assert workflow.finish(workflow.start(*command), 1800) == 0, workflow.printed()
+    finally:
+        workflow.stop()
     ended = time.time()
     times = [job_times(cluster, job) for job in workflow.submitted()]
     trainings = training_times(notes)

@@ -131,12 +131,16 @@ class Cluster:
     def stop(self) -> None:
         """End all jobs, then all daemons."""
         if "slurmctld" in self.daemons:
-            self.call("scancel", "--user", str(os.getuid()), check=False)
             try:
-                wait_until(lambda: not self.call("squeue", "-h", check=False), "the jobs' end")
+                wait_until(self.is_empty, "the jobs' end")
             finally:
                 for name in reversed(DAEMONS):
                     self.stop_daemon(name)
+
+    def is_empty(self) -> bool:
+        """Cancel all jobs; whether none is left."""
+        self.call("scancel", "--user", str(os.getuid()), check=False)
+        return not self.call("squeue", "-h", check=False)
 
     def stop_daemon(self, name: str) -> None:
         if daemon := self.daemons.pop(name, None):
