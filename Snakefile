@@ -18,6 +18,10 @@ include: "workflow/rules/cost.smk"
 include: "workflow/rules/report.smk"
 
 
+onsuccess:
+    forget_records()
+
+
 rule all:
     input:
         rules.report.input,

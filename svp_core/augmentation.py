@@ -21,6 +21,10 @@ class Preparation:
         images = images.float() * self.scale - self.shift
         return images if generator is None else augment(images, self.augmentation, generator)
 
+    def skip(self, shape: tuple[int, ...], generator: Generator) -> None:
+        """Draw the numbers of a batch of that shape, (B, C, H, W), without its images."""
+        augment(torch.empty(shape, device="meta"), self.augmentation, generator)
+
 
 def augment(images: Tensor, names: list[str], generator: Generator) -> Tensor:
     """Return normalised images (B, C, H, W), changed by the named augmentations in turn."""

@@ -1,22 +1,65 @@
-"""Checkpoints of a training: the state after an epoch, with the config that it belongs to."""
+"""Checkpoints of a training: the state after a step, with the config that it belongs to."""
 
+import json
+import time
 from pathlib import Path
 
 import torch
 
+from svp_core import record
 from svp_core.files import write_atomically
 from svp_core.settings import format_pairs
 
-FIELDS = {"config", "source_hash", "environments", "curves", "method"}
+FIELDS = {"config", "source_hash", "environments", "curves", "position", "method"}
+IDENTITY = ("source_hash", "data_hash")  # beside the config, what makes two runs the same
 
 
 class CheckpointError(RuntimeError):
     """A checkpoint that cannot be continued from; the message names the file and the reason."""
 
 
-def save(path: Path, state: dict) -> None:
-    """Write the state, whole or not at all."""
-    write_atomically(path, lambda file: torch.save(state, file))
+class Saving:
+    """What a run keeps between processes, if it has a path; without one, nothing."""
+
+    def __init__(self, path: Path | None, seconds: float):
+        self.path, self.seconds = path, seconds
+        # Snakemake deletes the outputs of a whole group of runs when one of them fails
+        self.record_path = path and path.with_suffix(".record.json")
+        self.saved_at = time.monotonic()
+
+    def is_due(self) -> bool:
+        """Whether the last save was long ago."""
+        return self.path is not None and time.monotonic() >= self.saved_at + self.seconds
+
+    def save(self, state: dict) -> None:
+        """Write the state, whole or not at all."""
+        if self.path:
+            write_atomically(self.path, lambda file: torch.save(state, file))
+            self.saved_at = time.monotonic()
+
+    def load(self, config: dict, source_hash: str) -> dict | None:
+        """Return the saved state, None if there is none; raises CheckpointError."""
+        return load(self.path, config, source_hash) if self.path else None
+
+    def finish(self, result: dict) -> None:
+        """Keep the record in place of the checkpoint."""
+        if self.path:
+            record.write(self.record_path, result)
+            self.path.unlink(missing_ok=True)
+
+    def finished_record(self, config: dict, origin: dict) -> dict | None:
+        """Return the kept record if it is of this config, of these sources and of these data."""
+        if not self.path or not self.record_path.exists():
+            return None
+        try:
+            found = json.loads(self.record_path.read_text())
+            known = found["config"], *(found["provenance"][key] for key in IDENTITY)
+        except (ValueError, LookupError, TypeError) as error:
+            raise CheckpointError(f"{self.record_path} is damaged; delete it") from error
+        if known != (config, *(origin[key] for key in IDENTITY)):
+            return None
+        print(f"taking the record {self.record_path}: this run is finished", flush=True)
+        return found
 
 
 def load(path: Path, config: dict, source_hash: str) -> dict | None:

@@ -28,12 +28,19 @@ class ResidentImages:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def shuffled(self, batch_size: int, seed: int, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield complete batches of augmented images, the same for every method of a seed."""
+    def shuffled(
+        self, batch_size: int, seed: int, epoch: int, skipped: int = 0
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield complete batches of augmented images, the same for every method of a seed.
+
+        The first `skipped` ones are left out, the others are what they would be after them.
+        """
         generator = torch.Generator().manual_seed(derive(seed, "order", epoch))
         order = torch.randperm(len(self), generator=generator).to(self.device)
         generator.manual_seed(derive(seed, "augmentation", epoch))
-        for start in range(0, len(self) - batch_size + 1, batch_size):
+        for _ in range(skipped):
+            self.prepare.skip((batch_size, *self.images.shape[1:]), generator)
+        for start in range(skipped * batch_size, len(self) - batch_size + 1, batch_size):
             chosen = order[start : start + batch_size]
             yield self.prepare(self.images[chosen], generator), self.labels[chosen]
 

@@ -1,6 +1,7 @@
 """The record of a run: one JSON file with its config, curves, results and origin."""
 
 import json
+import os
 import platform
 from math import isfinite
 from pathlib import Path
@@ -36,6 +37,11 @@ def environment(device: torch.device) -> dict:
         "torch": str(torch.__version__),  # its own class is no plain text
         "numpy": numpy.__version__,
     }
+
+
+def place() -> dict:
+    """Return where this process runs: its node and, on a cluster, its Slurm job."""
+    return {"node": platform.node(), "job": os.environ.get("SLURM_JOB_ID")}
 
 
 def device_name(device: torch.device) -> str:

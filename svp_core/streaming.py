@@ -6,15 +6,15 @@ depend on how many workers there are.
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from itertools import takewhile
+from itertools import islice, takewhile
 from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from svp_core import interruption
 from svp_core.augmentation import Preparation
-from svp_core.cpus import available_cpus
 from svp_core.data_files import DataError
 from svp_core.datasets import Facts
 from svp_core.image_files import ImageFiles, Sample
@@ -30,19 +30,28 @@ class StreamedImages:
         self, files: ImageFiles, facts: Facts, device: torch.device, augmentation: list[str] = ()
     ):
         self.files, self.device = files, device
-        _, *self.size = facts.shape
+        self.shape = facts.shape
         self.is_cropped = "crop" in augmentation
         self.prepare = Preparation(facts, [a for a in augmentation if a != "crop"], device)
 
     def __len__(self) -> int:
         return len(self.files.labels)
 
-    def shuffled(self, batch_size: int, seed: int, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield complete batches of augmented images, the same for every method of a seed."""
+    def shuffled(
+        self, batch_size: int, seed: int, epoch: int, skipped: int = 0
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield complete batches of augmented images, the same for every method of a seed.
+
+        The first `skipped` ones are read but not decoded, the others are what they would be.
+        """
         base = derive(seed, "augmentation", epoch)
-        samples = self.files.samples(derive(seed, "order", epoch))
+        samples = islice(
+            self.files.samples(derive(seed, "order", epoch)), skipped * batch_size, None
+        )
         tasks = ((s, derive(base, s.index) if self.is_cropped else None) for s in samples)
         generator = torch.Generator().manual_seed(base)
+        for _ in range(skipped):
+            self.prepare.skip((batch_size, *self.shape), generator)
         for images, labels in self.read(tasks, batch_size, drop_last=True):
             yield self.prepare(images, generator), labels
 
@@ -63,11 +72,12 @@ class StreamedImages:
                 errors.append(error)
 
         loader = DataLoader(
-            Decoder(self.size),
+            Decoder(list(self.shape[1:])),
             batch_size,
             sampler=until_error(),
             drop_last=drop_last,
-            num_workers=available_cpus(),
+            num_workers=workers(),
+            worker_init_fn=interruption.ignore,
             collate_fn=collate,
             pin_memory=self.device.type == "cuda",
             generator=torch.Generator(),  # or it would draw from that of the training
@@ -102,6 +112,11 @@ class Decoder(Dataset):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return self.random(image), sample.label
+
+
+def workers() -> int:
+    """Return the number of worker processes: as many as the training was given CPUs."""
+    return torch.get_num_threads()
 
 
 def decode(sample: Sample):

@@ -6,27 +6,45 @@ from pathlib import Path
 
 import torch
 
-from svp_core import checkpoint, datasets, methods, models, provenance, record
+from svp_core import checkpoint, datasets, interruption, methods, models, provenance, record
 from svp_core.cost.flops import count_flops
 from svp_core.data_files import checksum, manifest_path
-from svp_core.epochs import evaluate, train_epoch
+from svp_core.epochs import Epoch, evaluate
 from svp_core.files import require_writable
+from svp_core.interruption import Interrupted
 from svp_core.loading import load_images
 from svp_core.memory import peak_memory
 
 
 def train(
-    config: dict, output: Path, checkpoint_path: Path | None, data_dir: Path, device: torch.device
+    config: dict,
+    output: Path,
+    saving: checkpoint.Saving,
+    data_dir: Path,
+    device: torch.device,
 ) -> dict:
     """Train a resolved config, write its record to `output` and return it.
 
-    A checkpoint at `checkpoint_path` is continued and, once the record is written, deleted. Raises
-    CheckpointError, DataError or OutputError before any training, OutputError also when writing.
+    A checkpoint is continued and, once the record is written, replaced by a copy of the record; if
+    there is one already, nothing is trained. Raises CheckpointError, DataError or OutputError
+    before any training, OutputError also when writing, and Interrupted after a signal.
     """
-    started_at = now()
-    for path in filter(None, (output, checkpoint_path)):
+    for path in filter(None, (output, saving.path)):
         require_writable(path)
     origin = find_origin(config, data_dir)
+    result = saving.finished_record(config, origin)
+    if result is None:
+        result = run(config, origin, saving, data_dir, device)
+    record.write(output, result)
+    saving.finish(result)
+    return result
+
+
+def run(
+    config: dict, origin: dict, saving: checkpoint.Saving, data_dir: Path, device: torch.device
+) -> dict:
+    """Train from the start, or from the checkpoint, to the end; return the record."""
+    started_at = now()
     train_images, test_images = load_images(config, data_dir, device)
     # a copy, since a slice would keep, and count, the labels of all images
     batch = [part.clone() for part in next(train_images.in_order(config["recipe"]["batch_size"]))]
@@ -35,19 +53,16 @@ def train(
 
     method = build_method(config, device)
     history = {"config": config, "source_hash": origin["source_hash"], "curves": []}
-    history["environments"] = [record.environment(device)]
-    if checkpoint_path:
-        resume(method, history, checkpoint_path)
-    fit(method, history, train_images, test_images, checkpoint_path)
+    history |= {"environments": [record.environment(device)], "position": None}
+    resume(method, history, saving)
+    fit(method, history, train_images, test_images, saving)
 
     result = summarise(config, history["curves"], method) | memory
     steps = len(train_images) // config["recipe"]["batch_size"] * result["epochs"]
     result["train_flops"] = steps * step_flops
     result["environments"] = history["environments"]
-    result["provenance"] = origin | {"started_at": started_at, "finished_at": now()}
-    record.write(output, result)
-    if checkpoint_path:
-        checkpoint_path.unlink(missing_ok=True)
+    times = {"started_at": started_at, "finished_at": now()}
+    result["provenance"] = origin | record.place() | times
     return result
 
 
@@ -62,31 +77,52 @@ def find_origin(config: dict, data_dir: Path) -> dict:
     return origin | provenance.repository()
 
 
-def resume(method: methods.Method, history: dict, path: Path) -> None:
-    """Continue after the last epoch of the checkpoint, if there is one; raises CheckpointError."""
-    state = checkpoint.load(path, history["config"], history["source_hash"])
+def resume(method: methods.Method, history: dict, saving: checkpoint.Saving) -> None:
+    """Continue after the last step of the checkpoint, if there is one; raises CheckpointError."""
+    state = saving.load(history["config"], history["source_hash"])
     if state is None:
         return
     method.load_state(state["method"])
     (here,) = history["environments"]
-    history["curves"] = state["curves"]
+    history |= {key: state[key] for key in ("curves", "position")}
     # the last one is that of the end of the training
     history["environments"] = [*(e for e in state["environments"] if e != here), here]
-    print(f"continuing after epoch {len(history['curves'])} from {path}", flush=True)
+    print(f"continuing {place_of(history)} from {saving.path}", flush=True)
+
+
+def place_of(history: dict) -> str:
+    """Say how far a training has come."""
+    place, position = f"after epoch {len(history['curves'])}", history["position"]
+    return f"{place} and step {position['step']} of the next" if position else place
 
 
 def fit(
-    method: methods.Method, history: dict, train_images, test_images, checkpoint_path: Path | None
+    method: methods.Method, history: dict, train_images, test_images, saving: checkpoint.Saving
 ) -> None:
-    """Train until the last epoch or until a loss is not finite, saving after every epoch."""
+    """Train until the last epoch or until a loss is not finite, saving after every epoch.
+
+    Long epochs are saved in between; after a signal the state is saved and Interrupted raised.
+    """
     config, curves = history["config"], history["curves"]
     recipe = config["recipe"]
     while len(curves) < recipe["epochs"] and all_finite(curves):
-        entry = train_epoch(method, train_images, len(curves) + 1, recipe, config["seed"])
-        curves.append(entry | evaluate(method, test_images))
+        epoch = Epoch(len(curves) + 1, train_images, recipe, config["seed"])
+        if history["position"]:
+            epoch.enter(history["position"])
+        try:
+            for _ in epoch.train(method):
+                interruption.check()
+                if saving.is_due():
+                    saving.save(history | {"position": epoch.pause(), "method": method.state()})
+            curves.append(epoch.entry() | evaluate(method, test_images))
+        except Interrupted as signal:
+            history["position"] = epoch.pause()
+            saving.save(history | {"method": method.state()})
+            raise Interrupted(f"{signal} {place_of(history)}") from None
+        history["position"] = None
         print(progress(curves[-1], recipe["epochs"]), flush=True)
-        if checkpoint_path and all_finite(curves):
-            checkpoint.save(checkpoint_path, history | {"method": method.state()})
+        if all_finite(curves):
+            saving.save(history | {"method": method.state()})
 
 
 def build_method(config: dict, device: torch.device) -> methods.Method:

@@ -53,6 +53,8 @@ def record(**overrides) -> dict:
             "data_hash": None,
             "git_commit": None,
             "git_dirty": False,
+            "node": "node1",
+            "job": None,
             "started_at": "2026-01-01T00:00:00+00:00",
             "finished_at": "2026-01-01T00:00:02+00:00",
         },

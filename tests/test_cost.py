@@ -10,6 +10,7 @@ from svp_core.config import resolve
 from svp_core.cost import cells, largest, measure, simulate
 from svp_core.cost.energy import step_energy
 from svp_core.cost.flops import count_flops, macs
+from svp_core.meters import Meter
 from svp_core.training import build_method
 
 REFERENCE = [784, 1000, 1000, 1000]
@@ -135,6 +136,22 @@ def test_energy_of_a_step_is_without_that_of_an_idle_device():
 
     spent = step_energy(step, torch.device("cpu"), read, seconds=0.2)
     assert spent == pytest.approx(2000, rel=0.05)
+
+
+def test_a_meter_adds_up_and_knows_no_energy_without_a_counter():
+    meter = Meter(torch.device("cpu"))
+    meter.start()
+    meter.start()
+    meter.stop()
+    spent = meter.seconds
+    meter.stop()
+    assert spent > 0 and meter.seconds == spent and meter.joules is None
+    meter.read, meter.joules = iter([5.0, 7.5]).__next__, 0.0
+    meter.start()
+    meter.stop()
+    assert meter.joules == 2.5
+    meter.add(1.0, None)  # a part that ran where there is no counter
+    assert meter.seconds > 1 and meter.joules is None
 
 
 def test_cells_carry_their_sizes_and_options():

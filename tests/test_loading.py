@@ -159,7 +159,7 @@ def test_impossible_recipes_are_refused(recipe, message):
 def files(request, tmp_path, monkeypatch):
     """A data folder with a tiny Imagenette, read by two workers."""
     monkeypatch.setattr("svp_core.datasets.imagenette.FACTS", small_sets.tiny_images())
-    monkeypatch.setattr(streaming, "available_cpus", lambda: 2)
+    monkeypatch.setattr(streaming, "workers", lambda: 2)
     if request.param == "folder":
         small_sets.write_folder(tmp_path / "imagenette2-tiny")
     else:
@@ -181,10 +181,33 @@ def test_streamed_images_do_not_depend_on_the_number_of_workers(files, monkeypat
     assert len(evaluated) == 6
     state = torch.random.get_rng_state()
     for count in (0, 1):
-        monkeypatch.setattr(streaming, "available_cpus", lambda count=count: count)
+        monkeypatch.setattr(streaming, "workers", lambda count=count: count)
         assert torch.equal(epoch(train, batch_size=5)[0], pictures)
         assert torch.equal(torch.cat([batch for batch, _ in test.in_order(4)]), evaluated)
     assert torch.equal(torch.random.get_rng_state(), state)  # that of the training is untouched
+
+
+def test_skipped_batches_change_nothing_in_those_after_them(files):
+    train, _ = streamed(files, augmentation=ALL)
+    for images in (resident(ALL), train):
+        whole = list(images.shuffled(5, seed=0, epoch=1))
+        for skipped in (1, len(whole) - 1, len(whole)):
+            rest = list(images.shuffled(5, seed=0, epoch=1, skipped=skipped))
+            assert len(rest) == len(whole) - skipped
+            for one, other in zip(rest, whole[skipped:], strict=True):
+                assert torch.equal(one[0], other[0]) and torch.equal(one[1], other[1])
+
+
+def test_skipped_images_are_not_decoded(files, monkeypatch):
+    decoded = []
+    monkeypatch.setattr(streaming, "workers", lambda: 0)
+    monkeypatch.setattr(
+        streaming,
+        "decode",
+        lambda sample, decode=streaming.decode: decoded.append(1) or decode(sample),
+    )
+    list(streamed(files)[0].shuffled(5, seed=0, epoch=1, skipped=3))
+    assert len(decoded) == 5  # the fourth batch; the last images fill none
 
 
 def test_streamed_images_are_shuffled_by_seed_and_epoch(files):
@@ -229,7 +252,7 @@ def test_a_streamed_subset_is_stratified_and_stays_itself(files):
 
 def test_shards_and_folders_give_the_same_images(tmp_path, monkeypatch):
     monkeypatch.setattr("svp_core.datasets.imagenette.FACTS", small_sets.tiny_images())
-    monkeypatch.setattr(streaming, "available_cpus", lambda: 0)
+    monkeypatch.setattr(streaming, "workers", lambda: 0)
     batches = []
     for write, name in ((small_sets.write_folder, "a"), (small_sets.write_shards, "b")):
         write(tmp_path / name / "imagenette")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import yaml
 
 from svp_core import provenance
 from svp_core.config import resolve
+from svp_core.cpus import available_cpus
 from svp_core.memory import measure_step
 from svp_core.settings import parse_pairs
 from svp_core.train import main
@@ -147,6 +149,18 @@ def test_a_run_continued_elsewhere_says_so(tmp_path, monkeypatch):
     devices = [environment["device"] for environment in record["environments"]]
     assert devices == ["another processor", whole["environments"][0]["device"]]
     assert record["block_accuracy"] == whole["block_accuracy"]
+
+
+def test_a_run_on_a_cluster_says_where_and_uses_its_cpus(tmp_path, monkeypatch):
+    assert run(tmp_path, name="here")["provenance"]["job"] is None
+    monkeypatch.setenv("SLURM_JOB_ID", "17")
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "1")
+    origin = run(tmp_path)["provenance"]
+    assert origin["job"] == "17" and origin["node"] == platform.node()
+    assert available_cpus() == 1
+    output = tmp_path / "many.json"
+    assert main([*TINY, "--output", str(output), "--threads", "64"]) == 0
+    assert json.loads(output.read_text())["environments"][0]["threads"] == 1
 
 
 def test_the_peak_counts_the_batch_and_not_the_labels_of_all_images(tmp_path):

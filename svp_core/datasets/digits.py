@@ -3,8 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 
 from svp_core.datasets import Facts, Split
 
@@ -23,6 +21,10 @@ FACTS = Facts(
 
 def load(data_dir: Path) -> tuple[Split, Split]:
     """Return a fixed split, stratified by class; `data_dir` is not needed."""
+    # a second, which every Snakemake that wants the facts would wait
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
     scans = load_digits()
     images = scans.images.astype(np.uint8)[:, None]
     labels = scans.target.astype(np.int64)

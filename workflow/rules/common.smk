@@ -4,6 +4,7 @@ import shlex
 import shutil
 import sys
 from itertools import product
+from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
@@ -15,7 +16,9 @@ from svp_core.cost import cells
 from svp_core.provenance import run_sources, sources
 from svp_core.settings import ConfigError, format_pairs
 
-validate(config, "../schemas/config.schema.yaml")
+# half a second, which every job would wait for what has been checked already
+if workflow.is_main_process:
+    validate(config, "../schemas/config.schema.yaml")
 
 # the data folder belongs to a machine: its environment wins over the config; that of the config
 # is relative to the suite, so that every working directory shares it
@@ -27,6 +30,10 @@ shell.prefix(
     f"export PYTHONPATH={shlex.quote(str(workflow.basedir))};"
     f" export SVP_DATA_DIR={shlex.quote(DATA_DIR)}; "
 )
+
+# status queries of the Slurm executor get answers also where there is no accounting database
+if workflow.is_main_process:
+    os.environ.update(PATH=f"{workflow.basedir}/slurm/bin:{os.environ.get('PATH')}")
 
 MANIFEST = "results/data/{dataset}.json"
 RUN = "{dataset}/{model}/{method}/{variant}/{seed}"
@@ -119,9 +126,24 @@ def run_data(wildcards):
     return manifests([wildcards.dataset])
 
 
-def run_memory(wildcards):
-    """MB of memory: large sets keep a shuffle buffer, and batches of every worker."""
-    return 16000 if datasets.facts(wildcards.dataset).folder else 4000
+def is_streamed(wildcards):
+    """Whether the dataset is read while training; the others live on the device."""
+    return bool(datasets.facts(wildcards.dataset).folder)
+
+
+def run_cpus(wildcards):
+    """CPUs: the images of a streamed set are decoded by as many worker processes."""
+    return 8 if is_streamed(wildcards) else 1
+
+
+def run_memory(wildcards, attempt):
+    """MB of memory: streamed sets keep a shuffle buffer, and batches of every worker."""
+    return attempt * (16000 if is_streamed(wildcards) else 4000)
+
+
+def run_minutes(wildcards, attempt):
+    """Minutes that a job may take; one that needs more continues in the next attempt."""
+    return attempt * 60 * (24 if is_streamed(wildcards) else 2)
 
 
 def manifests(names):
@@ -199,10 +221,19 @@ def planned_costs():
     return planned
 
 
+def forget_records():
+    """Delete the copies of records that outlive a failed job, so that a forced run trains again."""
+    for run in RUNS:
+        Path(f"checkpoints/{run}.record.json").unlink(missing_ok=True)
+
+
 GLOSSARY = suite_files("workflow/scripts/tables.py", "workflow/schemas/tables.yaml")
 refuse_unknown_names()
 RUNS = planned_runs()
 COSTS = planned_costs()
+
+# figures take seconds; `use rule` does not pass on that the first of them is local
+workflow.localrules(*FIGURES)
 
 
 wildcard_constraints:

@@ -8,16 +8,18 @@ rule train:
         f"logs/runs/{RUN}.log",
     conda:
         "../../envs/torch.yaml"
-    threads: 1
+    threads: run_cpus
     resources:
         gpu=GPU,
+        cpus_per_task=run_cpus,
         mem_mb=run_memory,
-        runtime="1h",
+        runtime=run_minutes,
     params:
         settings=run_settings,
         # no output: Snakemake deletes those of a job that is killed
         checkpoint=f"checkpoints/{RUN}.pt",
     shell:
-        "python -m svp_core.train {params.settings:q} --threads {threads}"
+        # not {threads}, which on a cluster are limited to the cores of the login node
+        "python -m svp_core.train {params.settings:q} --threads {resources.cpus_per_task}"
         ' --data-dir "$SVP_DATA_DIR"'
         " --checkpoint {params.checkpoint:q} --output {output:q} > {log:q} 2>&1"

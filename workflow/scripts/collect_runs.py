@@ -28,6 +28,8 @@ def run_row(path: str, record: dict) -> dict:
         | {
             "train_loss": record["curves"][-1]["block_loss"][-1] if record["curves"] else None,
             "device": environment["device"],
+            "node": provenance["node"],
+            "job": provenance["job"],
             "environments": len(record["environments"]),
             "threads": environment["threads"],
             "python_version": environment["python"],

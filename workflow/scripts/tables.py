@@ -22,8 +22,9 @@ INTEGERS = (
     "batch image_size d0 points train_flops"
 ).split()
 TEXTS = (
-    "dataset model method variant status peak_memory_source device python_version torch_version "
-    "source_hash data_hash git_commit record quantity unit source axis"
+    "dataset model method variant status peak_memory_source device node job python_version "
+    "torch_version source_hash data_hash git_commit record quantity unit source "
+    "axis"
 ).split()
 
 

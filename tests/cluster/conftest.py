@@ -1,0 +1,50 @@
+"""A cluster for the session, a copy of the suite for every test, and undisturbed local runs."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import slurm_cluster
+from workflow_runs import SLOW, SMALL, Workflow, copy_suite
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip the folder where there is no Slurm; all of it takes minutes."""
+    reason = slurm_cluster.missing()
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.slow)
+            if reason:
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[slurm_cluster.Cluster]:
+    folder = Path(tempfile.mkdtemp(prefix="slurm", dir="/tmp"))
+    one = slurm_cluster.Cluster(folder)
+    try:
+        one.start()
+        yield one
+    finally:
+        one.stop()
+        shutil.rmtree(folder)
+
+
+def undisturbed(folder: Path, config: dict) -> Workflow:
+    """Run a config on this machine alone."""
+    workflow = Workflow(copy_suite(folder), os.environ, config)
+    assert workflow.run("snakemake", "--cores", "2") == 0, workflow.printed()
+    return workflow
+
+
+@pytest.fixture(scope="session")
+def small_run(tmp_path_factory) -> Workflow:
+    return undisturbed(tmp_path_factory.mktemp("small"), SMALL)
+
+
+@pytest.fixture(scope="session")
+def slow_run(tmp_path_factory) -> Workflow:
+    return undisturbed(tmp_path_factory.mktemp("slow"), SLOW)

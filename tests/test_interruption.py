@@ -1,0 +1,239 @@
+"""Signals, checkpoints in the middle of an epoch, and two processes that train one run."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import small_sets
+from test_training import CUDA, ROOT, run, without_times
+
+from svp_core import fetch, interruption, lock
+from svp_core.checkpoint import Saving
+from svp_core.methods.svp import SVP
+from svp_core.train import main
+
+STEPS = 12  # an epoch of 1,257 digits in batches of 100
+NOISY = ["dataset=digits", "model=mlp", "method=svp", "seed=0", "recipe.batch_size=100"]
+NOISY += ["model_options.width=16", "method_options.dropout=0.2", "method_options.noise=0.1"]
+NOISY += ["recipe.augmentation=[crop, flip]", "recipe.epochs=3"]
+LONG = ["dataset=digits", "model=mlp", "method=bp", "seed=1", "recipe.epochs=120"]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory) -> dict:
+    return without_times(run(tmp_path_factory.mktemp("undisturbed"), NOISY))
+
+
+def signal_at(patch: pytest.MonkeyPatch, step: int, number: int = signal.SIGTERM) -> None:
+    """Send this process a signal during a step, counted over all epochs from 1."""
+    steps, original = [], SVP.step
+
+    def counted(method, *batch):
+        losses = original(method, *batch)
+        if method.training and len(steps) < 1000:
+            steps.append(1)
+        if len(steps) == step + WARM_UP:
+            os.kill(os.getpid(), number)
+        return losses
+
+    patch.setattr(SVP, "step", counted)
+
+
+WARM_UP = 3  # the steps that count FLOPs and measure memory
+
+
+def command(folder: Path, settings: list[str]) -> list[str]:
+    files = ["--output", str(folder / "run.json"), "--checkpoint", str(folder / "run.pt")]
+    return [*settings, *files, "--threads", "1"]
+
+
+def interrupt(folder: Path, settings: list[str], step: int, number: int = signal.SIGTERM) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        signal_at(patch, step, number)
+        assert main(command(folder, settings)) == interruption.EXIT_CODE == 75
+    assert sorted(path.name for path in folder.iterdir()) == ["run.pt"]
+
+
+@pytest.mark.parametrize("step", [1, 7, STEPS, STEPS + 1, 3 * STEPS])
+def test_a_run_left_in_mid_epoch_ends_with_the_same_record(tmp_path, undisturbed, step, capsys):
+    interrupt(tmp_path, NOISY, step)
+    epoch, within = divmod(step - 1, STEPS)
+    place = f"interrupted by SIGTERM after epoch {epoch} and step {within + 1} of the next"
+    assert place in capsys.readouterr().err
+    assert without_times(run(tmp_path, NOISY)) == undisturbed
+
+
+@CUDA
+@pytest.mark.gpu
+def test_a_run_on_a_gpu_left_in_mid_epoch_ends_with_the_same_record(tmp_path):
+    settings = [*NOISY, "--device", "cuda"]
+    whole = run(tmp_path / "whole", settings)
+    interrupt(tmp_path / "left", settings, 7)
+    assert without_times(run(tmp_path / "left", settings)) == without_times(whole)
+
+
+def test_a_run_may_be_left_again_and_again(tmp_path, undisturbed):
+    for _ in range(3):
+        interrupt(tmp_path, NOISY, 5, signal.SIGUSR1)
+    assert without_times(run(tmp_path, NOISY)) == undisturbed
+
+
+def test_an_evaluation_is_left_and_repeated(tmp_path, undisturbed, monkeypatch):
+    with monkeypatch.context() as patch:
+        predict, calls = SVP.predict, []
+
+        def signalled(method, images):
+            calls.append(1)
+            if len(calls) == 3:  # the second epoch's first batch of two
+                os.kill(os.getpid(), signal.SIGTERM)
+            return predict(method, images)
+
+        patch.setattr(SVP, "predict", signalled)
+        assert main(command(tmp_path, NOISY)) == 75
+        assert len(calls) == 3
+    assert without_times(run(tmp_path, NOISY)) == undisturbed
+
+
+def test_a_long_epoch_is_saved_in_between(tmp_path, undisturbed, monkeypatch):
+    """A process that dies without a word loses no more than what it did since the last save."""
+    with monkeypatch.context() as patch:
+        signal_at(patch, 8, signal.SIGALRM)
+        signal.signal(signal.SIGALRM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            main([*command(tmp_path, NOISY), "--checkpoint-minutes", "0"])
+    state = Saving(tmp_path / "run.pt", 0).load(undisturbed["config"], source_hash(undisturbed))
+    assert state["position"]["step"] == 7
+    assert without_times(run(tmp_path, NOISY)) == undisturbed
+
+
+def source_hash(record: dict) -> str:
+    return record["provenance"]["source_hash"]
+
+
+def start(folder: Path, settings: list[str], **options) -> subprocess.Popen:
+    program = [sys.executable, "-m", "svp_core.train", *command(folder, settings)]
+    return subprocess.Popen(
+        program, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
+    )
+
+
+def read_until(process: subprocess.Popen, part: str) -> str:
+    return next(line for line in process.stdout if part in line)
+
+
+@pytest.mark.slow
+def test_signals_to_a_whole_job_spare_the_workers_until_the_checkpoint_is_written(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("svp_core.datasets.imagenette.FACTS", small_sets.tiny_images())
+    small_sets.write_folder(tmp_path / "imagenette2-tiny")
+    fetch.fetch("imagenette", tmp_path)
+    settings = ["dataset=imagenette", "model=cnn", "method=svp", "seed=0", "recipe.batch_size=8"]
+    settings += ["model_options.width=4", "recipe.augmentation=[crop, flip]", "recipe.epochs=8"]
+    settings += ["--data-dir", str(tmp_path)]
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    # as Slurm does: every process of the job gets the signal
+    program = "import sys, small_sets, svp_core.datasets.imagenette as set_;"
+    program += "set_.FACTS = small_sets.tiny_images();"
+    program += "from svp_core.train import main; sys.exit(main(sys.argv[1:]))"
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, *command(folder, settings)],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    read_until(process, "epoch 2/")
+    os.killpg(process.pid, signal.SIGTERM)
+    printed, _ = process.communicate(timeout=60)
+    assert process.returncode == 75, printed
+    assert (folder / "run.pt").exists()
+    resumed = run(folder, settings)
+    whole = run(folder, settings, "whole")
+    assert without_times(resumed) == without_times(whole)
+
+
+def test_a_finished_run_is_taken_and_not_trained_again(tmp_path, undisturbed, capsys, monkeypatch):
+    """Snakemake deletes the records of a whole group of runs when one of them fails."""
+    run(tmp_path, NOISY)
+    (tmp_path / "run.json").unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr("svp_core.training.run", None)
+        assert without_times(run(tmp_path, NOISY)) == undisturbed
+    other = run(tmp_path, [*NOISY[:3], "seed=1", *NOISY[4:]])
+    assert other["config"]["seed"] == 1 and other["curves"] != undisturbed["curves"]
+    (tmp_path / "run.record.json").write_text("{}")
+    assert main(command(tmp_path, NOISY)) == 1
+    assert "run.record.json is damaged" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_two_processes_give_one_record(tmp_path):
+    first = start(tmp_path, LONG)
+    read_until(first, "epoch 2/")
+    second = start(tmp_path, LONG)
+    assert "run.lock" in read_until(second, "waiting for another process")
+    assert first.wait(60) == 0
+    written = (tmp_path / "run.json").read_bytes()
+    assert "epoch" not in second.communicate(timeout=60)[0] and second.returncode == 0
+    assert (tmp_path / "run.json").read_bytes() == written
+    assert not (tmp_path / "run.lock").exists()
+
+
+@pytest.mark.slow
+def test_who_waits_continues_when_the_other_is_killed(tmp_path):
+    first = start(tmp_path, LONG)
+    read_until(first, "epoch 5/")
+    second = start(tmp_path, LONG)
+    read_until(second, "waiting for another process")
+    first.kill()
+    printed, _ = second.communicate(timeout=60)
+    assert "continuing after epoch" in printed and "epoch 2/" not in printed
+    assert without_times(json.loads((tmp_path / "run.json").read_text())) == without_times(
+        run(tmp_path, LONG, "whole")
+    )
+
+
+def test_who_waits_leaves_when_asked_to(tmp_path):
+    with lock.holding(tmp_path / "run.lock"):
+        process = start(tmp_path, LONG)
+        read_until(process, "waiting for another process")
+        process.send_signal(signal.SIGUSR1)
+        assert process.wait(30) == 75
+
+
+def test_a_deleted_lock_is_no_lock(tmp_path):
+    """A process that waited on a file which its holder has deleted must not think it has it."""
+    path = tmp_path / "run.lock"
+    with lock.holding(path):
+        file = os.open(path, os.O_RDWR)
+    assert not lock.is_at(file, path)
+    path.touch()
+    assert not lock.is_at(file, path)
+    os.close(file)
+
+
+def test_many_writers_never_hold_a_lock_at_once(tmp_path):
+    program = (
+        "import sys, time, pathlib; from svp_core import lock; lock.SECONDS_BETWEEN_TRIES = 0.001\n"
+        "folder = pathlib.Path(sys.argv[1])\n"
+        "for _ in range(100):\n"
+        "    with lock.holding(folder / 'run.lock'):\n"
+        "        (folder / 'inside').touch(exist_ok=False); (folder / 'inside').unlink()\n"
+    )
+    writers = [
+        subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], cwd=ROOT, text=True)
+        for _ in range(4)
+    ]
+    started = time.monotonic()
+    assert [writer.wait(60) for writer in writers] == [0] * 4
+    assert time.monotonic() - started < 30 and not list(tmp_path.iterdir())
