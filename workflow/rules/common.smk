@@ -3,6 +3,7 @@ import os
 import shlex
 import shutil
 import sys
+from collections import Counter
 from itertools import product
 from pathlib import Path
 
@@ -114,6 +115,21 @@ def run_settings(wildcards):
     if name not in RUNS:
         raise WorkflowError(f"results/runs/{name}.json is not planned by the config")
     return format_pairs(RUNS[name])
+
+
+def record_path(name):
+    return f"results/runs/{name}.json"
+
+
+def unfinished_runs(wildcards):
+    """The resolved configs of the runs without a record, and how many seeds of each, as JSON."""
+    missing = [run for name, run in RUNS.items() if not os.path.exists(record_path(name))]
+    cells = Counter(json.dumps(run | {"seed": 0}) for run in missing)
+    return json.dumps([json.loads(cell) | {"count": count} for cell, count in cells.items()])
+
+
+def finished_records(wildcards):
+    return [record_path(name) for name in RUNS if os.path.exists(record_path(name))]
 
 
 def run_core(wildcards):

@@ -1,0 +1,103 @@
+"""What planned runs will take, before the first of them starts: operations, hours, disk.
+
+python -m svp_core.cost.plan --tflops 10 --records results/runs/*.json < runs.json
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from svp_core import datasets
+from svp_core.cost.build import build, random_batch
+from svp_core.cost.flops import count_flops
+
+SERIES = ("dataset", "model", "method", "variant")
+HEADER = (*SERIES, "runs", "TFLOP a run", "TFLOP/s", "hours a run", "hours")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Read resolved runs, with the `count` of their seeds, from standard input; print the plan."""
+    parser = argparse.ArgumentParser(prog="python -m svp_core.cost.plan", description=__doc__)
+    rate = "rate that a device is assumed to sustain where no finished run tells (10)"
+    parser.add_argument("--tflops", type=float, default=10, help=rate)
+    parser.add_argument(
+        "--records", nargs="*", default=[], help="finished runs, to take rates from"
+    )
+    given = parser.parse_args(arguments)
+    runs = json.load(sys.stdin)
+    rates = measured_rates(json.loads(Path(path).read_text()) for path in given.records)
+    print("\n".join(report(runs, rates, given.tflops)))
+    return 0
+
+
+def report(runs: list[dict], rates: dict[tuple, float], assumed: float) -> Iterator[str]:
+    """Yield the lines of the plan; rates are in TFLOP/s, by series."""
+    if not runs:
+        yield "Nothing to train: every planned run has its record."
+        return
+    rows, total, saved = [], 0.0, 0
+    for run in runs:
+        series, (operations, checkpoint) = tuple(run[axis] for axis in SERIES), sizes(run)
+        rate = rates.get(series, assumed)
+        hours = operations / (rate * 1e12) / 3600
+        total, saved = total + run["count"] * hours, saved + run["count"] * checkpoint
+        note = "measured" if series in rates else "assumed"
+        numbers = f"{operations / 1e12:,.1f}", f"{rate:.3g} {note}", f"{hours:.3g}"
+        rows.append([*series, str(run["count"]), *numbers, f"{run['count'] * hours:.3g}"])
+    yield from aligned([list(HEADER), *rows])
+    count = sum(run["count"] for run in runs)
+    yield f"{count} runs, {total:.3g} device hours of training steps, as far as the rates hold."
+    yield f"Checkpoints: {saved / 1e9:,.2f} GB if all ran at once; deleted when a run ends."
+    yield from data_lines({run["dataset"] for run in runs})
+
+
+def sizes(run: dict) -> tuple[int, int]:
+    """Return the FLOPs of a whole run, and the bytes of its checkpoint."""
+    facts, recipe = datasets.facts(run["dataset"]), run["recipe"]
+    with FakeTensorMode():
+        cell = run | {"image_shape": facts.shape, "classes": facts.classes}
+        method = build(cell)
+        step = count_flops(method, *random_batch(cell))
+        states = [state for one in method.optimizers for state in one.state.values()]
+        tensors = [*method.state_dict().values(), *(v for state in states for v in state.values())]
+        saved = sum(value.nbytes for value in tensors if isinstance(value, torch.Tensor))
+    steps = (recipe["train_images"] or facts.train_size) // recipe["batch_size"]
+    return step * steps * recipe["epochs"], saved
+
+
+def measured_rates(records: Iterable[dict]) -> dict[tuple, float]:
+    """Return TFLOP/s of finished runs by series: all their operations in all their seconds."""
+    spent: dict[tuple, list[float]] = {}
+    for record in records:
+        if "train_flops" not in record:  # of an older version
+            continue
+        total = spent.setdefault(tuple(record["config"][axis] for axis in SERIES), [0.0, 0.0])
+        total[0] += record["train_flops"]
+        total[1] += record["train_seconds"]
+    return {series: flops / seconds / 1e12 for series, (flops, seconds) in spent.items() if seconds}
+
+
+def data_lines(names: set[str]) -> Iterator[str]:
+    """Yield what the datasets take on disk, as far as it is known without them."""
+    for name in sorted(names):
+        facts = datasets.facts(name)
+        if facts.files:
+            yield f"Data: {name}, {sum(file.size for file in facts.files) / 1e6:,.0f} MB."
+        elif facts.folder:
+            yield f"Data: {name}, size as its source says ({facts.homepage})."
+
+
+def aligned(rows: list[list[str]]) -> Iterator[str]:
+    """Yield the rows as lines of columns of equal width."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

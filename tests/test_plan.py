@@ -1,0 +1,68 @@
+"""What is planned is told before it runs."""
+
+import io
+import json
+
+import pytest
+
+from svp_core.config import resolve
+from svp_core.cost import plan
+from svp_core.cost.flops import macs
+
+RUN = {"dataset": "mnist", "model": "mlp", "method": "svp", "seed": 0}
+
+
+def runs(count: int = 3, **changes) -> list[dict]:
+    sizes = {"model_options": {"depth": 3, "width": 100}}
+    recipe = {"recipe": {"epochs": 2, "batch_size": 128}}
+    return [resolve(RUN | sizes | recipe | changes) | {"count": count}]
+
+
+def test_operations_and_checkpoint_of_a_run_are_exact():
+    (run,) = runs()
+    operations, saved = plan.sizes(run)
+    steps = 60_000 // 128 * 2
+    assert operations == steps * 128 * 2 * macs([784, 100, 100, 100], 10)
+    parameters = 784 * 100 + 2 * 100 * 100 + 300
+    # weights and AdamW's two moments, a step counter each, and the projections
+    assert saved == 4 * (3 * parameters + 6 + 3 * 10 * 100)
+
+
+def test_a_subset_takes_less():
+    (whole,), (part,) = runs(), runs(recipe={"epochs": 2, "batch_size": 128, "train_images": 1280})
+    assert plan.sizes(part)[0] * (60_000 // 128) == plan.sizes(whole)[0] * 10
+
+
+def test_hours_come_from_finished_runs_where_there_are_any(capsys, monkeypatch, tmp_path):
+    (run,) = runs()
+    operations, _ = plan.sizes(run)
+    record = {"config": RUN | {"variant": "default"}, "train_flops": 10**12, "train_seconds": 5}
+    (tmp_path / "0.json").write_text(json.dumps(record))
+    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(runs())))
+    assert plan.main(["--tflops", "7", "--records", str(tmp_path / "0.json")]) == 0
+    printed = capsys.readouterr().out
+    hours = operations / 0.2e12 / 3600
+    assert "0.2 measured" in printed and f"{hours:.3g}" in printed
+    assert f"3 runs, {3 * hours:.3g} device hours" in printed
+    assert "Data: mnist, 55 MB." in printed
+
+
+def test_without_any_the_rate_is_called_assumed():
+    lines = list(plan.report(runs(), {}, 7.0))
+    assert "7 assumed" in lines[1]
+
+
+def test_a_finished_grid_has_no_plan():
+    assert list(plan.report([], {}, 1.0)) == ["Nothing to train: every planned run has its record."]
+
+
+@pytest.mark.parametrize("seconds", [0, 4])
+def test_rates_add_up_all_runs_of_a_series(seconds):
+    config = RUN | {"variant": "default"}
+    records = [
+        {"config": config, "train_flops": 2e12, "train_seconds": seconds},
+        {"config": config | {"seed": 1}, "train_flops": 4e12, "train_seconds": seconds},
+        {"config": config},  # of an older version
+    ]
+    series = tuple(config[axis] for axis in plan.SERIES)
+    assert plan.measured_rates(records) == ({series: 0.75} if seconds else {})
