@@ -31,11 +31,11 @@ def slope_rows(cost: pd.DataFrame) -> Iterator[dict]:
 def fit(sizes: pd.Series, values: pd.Series) -> dict:
     """Slope of a line through the logarithms with its interval, and growth at the end."""
     line = stats.linregress(np.log(sizes), np.log(values))
-    error = line.stderr if values.nunique() > 1 else 0.0
+    slope, error = (line.slope, line.stderr) if values.nunique() > 1 else (0.0, 0.0)
     half = stats.t.ppf((1 + LEVEL) / 2, len(sizes) - 2) * error
     growth = (values.iloc[-1] - values.iloc[-2]) / (sizes.iloc[-1] - sizes.iloc[-2])
-    ends = {"low": line.slope - half, "high": line.slope + half}
-    return {"slope": line.slope, "points": len(sizes), "growth": growth} | ends
+    ends = {"low": slope - half, "high": slope + half}
+    return {"slope": slope, "points": len(sizes), "growth": growth} | ends
 
 
 def wide(cost: pd.DataFrame) -> pd.DataFrame:
