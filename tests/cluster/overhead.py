@@ -1,7 +1,8 @@
 """What Snakemake and Slurm add to a training: tests/cluster/overhead.py OUTPUT.csv [RUNS ...]
 
 Measured on a real Slurm on this machine, with two jobs at a time, for 1, 8 and 64 runs by default,
-each in jobs of their own and in groups as in slurm/profile.yaml. Takes about 15 minutes.
+each in jobs of their own and in groups as in slurm/profile.yaml. Takes about 20 minutes.
+Needs PYTHONPATH=. in the root of the suite.
 """
 
 import csv
