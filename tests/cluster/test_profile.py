@@ -23,7 +23,7 @@ def test_the_command_gives_the_tables_of_a_local_run(cluster, tmp_path, small_ru
     assert {job["TresPerJob"] for job in trainings} == {"gres:gpu:1"}
     assert {job["NumCPUs"] for job in trainings} == {"1"}
     assert {job["JobState"] for job in jobs} == {"COMPLETED"}
-    assert len(jobs) == 3  # with the memory sweep; all else runs on the login node
+    assert len(jobs) == 3  # with the simulation; all else runs on the login node
     assert all(job["JobName"].startswith("svp_") for job in jobs)
 
     runs = pd.read_csv(tmp_path / "results/tables/runs.csv", dtype=str)

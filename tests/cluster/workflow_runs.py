@@ -16,8 +16,8 @@ import yaml
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 PARTS = ["Snakefile", "config", "envs", "figures", "profiles", "slurm", "svp_core", "workflow"]
-TABLES = ["runs", "curves", "blocks", "summary", "memory"]
-DIFFERING = ["train_seconds", "node", "job", "device"]
+TABLES = ["runs", "curves", "blocks", "summary", "cost"]
+DIFFERING = ["train_seconds", "seconds", "node", "job", "device"]
 USER_COMMAND = ["snakemake", "--cores", "all", "--profile", "slurm"]
 # asked for at the end of the command: short jobs, short waits
 QUICK = ["--slurm-init-seconds-before-status-checks", "1"]
@@ -29,7 +29,14 @@ SMALL = {
     "ablations": [
         {"variant": "diverging", "method": "bp", "recipe": {"lr": 1e30, "optimizer": "sgd"}}
     ],
-    "memory": {"model": ["mlp"], "depth": [2, 4]},
+    # what is simulated; times are no table that two machines share
+    "cost": {
+        "quick": {
+            "simulate": {"mlp": [{"depth": [2, 4]}], "cnn": [], "resnet": [], "vit": []},
+            "measure": {"mlp": []},
+        }
+    },
+    "target_accuracy": {"digits": []},
 }
 # long enough to be disturbed
 SLOW = SMALL | {
