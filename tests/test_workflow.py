@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from snakemake.utils import validate
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
@@ -67,6 +68,16 @@ def change(config: dict, path: str, value) -> dict:
         node = node.setdefault(parent, {})
     node[leaf] = value
     return config
+
+
+def test_the_default_config_leaves_no_default_to_the_schema():
+    """Jobs read the config unchecked, without what a check fills in; svp_core fills in options."""
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    filled = json.loads(json.dumps(config))
+    validate(filled, ROOT / "workflow/schemas/config.schema.yaml")
+    assert filled.keys() == config.keys()
+    for scope in ("quick", "full"):
+        assert filled["cost"][scope].keys() == config["cost"][scope].keys()
 
 
 def test_the_default_grid_has_eighteen_runs(suite):
