@@ -28,6 +28,7 @@ LABELS = {
     "imagenette": "Imagenette",
     "imagenet": "ImageNet",
     "mlp": "MLP",
+    "mlp_1000": "MLP, 1000 layers",
     "cnn": "CNN",
     "vgg": "VGG",
     "vgg11": "VGG-11",

@@ -4,6 +4,7 @@ Works on real and on fake tensors, which have sizes but no contents. Counts tens
 workspaces of kernels nor what an allocator keeps in reserve.
 """
 
+import gc
 import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -62,18 +63,21 @@ def allocator_peaks(build: Callable[[], Method], images: Tensor, labels: Tensor)
 
     Without what it held before for others than the batch.
     """
+    device, batch = images.device, images.nbytes + labels.nbytes
     build().step(images, labels)  # libraries take their workspaces, which are not the step's
+    gc.collect()  # a method whose hooks know its optimisers is a cycle
     torch.cuda.empty_cache()
-    batch = images.nbytes + labels.nbytes
-    allocated, reserved = torch.cuda.memory_allocated(), torch.cuda.memory_reserved()
+    before = torch.cuda.memory_allocated(device), torch.cuda.memory_reserved(device)
     method = build()
     method.step(images, labels)
-    torch.cuda.reset_peak_memory_stats()
+    torch.cuda.reset_peak_memory_stats(device)
     method.step(images, labels)
-    return {
-        "allocated": torch.cuda.max_memory_allocated() - allocated + batch,
-        "reserved": torch.cuda.max_memory_reserved() - reserved + batch,
-    }
+    peaks = torch.cuda.max_memory_allocated(device), torch.cuda.max_memory_reserved(device)
+    names = ("allocated", "reserved")
+    sizes = {n: peak - held + batch for n, peak, held in zip(names, peaks, before, strict=True)}
+    del method
+    gc.collect()
+    return sizes
 
 
 @dataclass(eq=False)
@@ -151,6 +155,7 @@ class StepMemory(TorchDispatchMode):
 
     def free(self, key: int) -> None:
         _, storage = self.live.pop(key)
+        self.recomputed.discard(key)
         self.total -= storage.size
         if storage.is_recomputed:
             self.release(storage)

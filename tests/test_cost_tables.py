@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from builders import completed, epoch, record, write_records
+from builders import completed, diverged, epoch, record, write_records
 
 from workflow.scripts import collect_cost, collect_runs, summarise_cost, tables
 from workflow.scripts.sweeps import of_steps, sweep
@@ -98,14 +98,27 @@ def trainings() -> list[dict]:
 
 
 def test_the_price_of_an_accuracy_is_a_median_over_seeds(tmp_path):
-    cost = collect(tmp_path, [row()], trainings(), ["mnist=80", "digits=90"])
+    lost = diverged(method="sll", seed=0)  # after it had reached the target
+    lost["curves"][0]["test_accuracy"] = 85.0
+    cost = collect(tmp_path, [row()], [*trainings(), lost], ["mnist=80", "digits=90"])
     found = cost.dropna(subset=["dataset"]).set_index(["method", "quantity"])["value"]
     assert found["bp", "epochs_to_80_percent"] == 2.5
     assert found["bp", "flops_to_80_percent"] == 2500
     assert found["bp", "seconds_to_80_percent"] == 1.25
     assert pd.isna(found["bp", "joules_to_80_percent"])
     assert pd.isna(found["svp", "seconds_to_80_percent"])
+    assert pd.isna(found["sll", "seconds_to_80_percent"])
     assert set(cost["dataset"].dropna()) == {"mnist"}
+
+
+def test_energy_of_which_a_part_is_unknown_is_not_available(tmp_path):
+    curves = [epoch(number, [accuracy]) for number, accuracy in ((1, 50.0), (2, 80.0), (3, 90.0))]
+    for entry, joules in zip(curves, (None, 5.0, 2.5), strict=True):
+        entry["joules"] = joules
+    ends = {"test_accuracy": 90.0, "block_accuracy": [90.0]}
+    cost = collect(tmp_path, [row()], [record(curves=curves, epochs=3, **ends)], ["mnist=80"])
+    found = cost.dropna(subset=["dataset"]).set_index("quantity")["value"]
+    assert pd.isna(found["joules_to_80_percent"]) and found["seconds_to_80_percent"] == 1.0
 
 
 def test_slopes_are_those_of_the_logarithms(tmp_path):

@@ -15,6 +15,7 @@ def step_energy(
 
     `read` returns joules. Steps are repeated for `seconds`: the counter moves ten times a second.
     """
+    time.sleep(seconds)  # what was computed before is still warm
     _, idle_seconds, idle = spend(lambda: time.sleep(0.05), device, read, seconds)
     times, busy_seconds, busy = spend(step, device, read, seconds)
     return 1000 * (busy - idle / idle_seconds * busy_seconds) / times

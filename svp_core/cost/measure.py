@@ -83,6 +83,7 @@ def time_quantities(times: list[float], reference: list[float]) -> dict[str, dic
 
 
 def step_energy(method: Method, batch: list[Tensor], device: torch.device) -> float | None:
+    """Return the energy of a step in mJ, None where there is no counter."""
     read = energy_counter(device)
     return read and energy.step_energy(lambda: method.step(*batch), device, read)
 

@@ -27,20 +27,27 @@ def command(
     try:
         config = cells.resolve(parse_pairs(given.settings))
         require_writable(given.output)
-        write(given.output, measure(config, given), Path(sys.modules[measure.__module__].__file__))
+        write(given.output, measure(config, given), source_hash(config, measure))
     except (ConfigError, OutputError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def write(path: Path, rows: Iterable[dict], script: Path) -> None:
+def source_hash(config: dict, measure: Callable) -> str:
+    """Return the hash of the sources that decide the rows."""
+    script = Path(sys.modules[measure.__module__].__file__).stem
+    methods = {f"methods.{cell['method']}" for point in cells.points(config) for cell in point}
+    files = provenance.sources(f"cost.{script}", f"models.{config['model']}", *methods)
+    return provenance.source_hash(files)
+
+
+def write(path: Path, rows: Iterable[dict], source_hash: str) -> None:
     """Write the rows, a line each in the log too, and the versions that made them."""
     made = []
     for row in rows:
         made.append(row)
         print(*(f"{key}={value}" for key, value in row.items() if value is not None), flush=True)
-    sources = provenance.sources(f"cost.{script.stem}")
-    origin = {"torch_version": torch.__version__, "source_hash": provenance.source_hash(sources)}
+    origin = {"torch_version": torch.__version__, "source_hash": source_hash}
     text = json.dumps(origin | provenance.repository() | {"rows": made}, indent=1)
     write_atomically(path, lambda file: file.write(f"{text}\n".encode()))

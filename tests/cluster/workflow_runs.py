@@ -38,9 +38,10 @@ SMALL = {
     },
     "target_accuracy": {"digits": []},
 }
-# long enough to be disturbed
+# long enough to be disturbed: ten seconds and more
+EPOCHS = 200
 SLOW = SMALL | {
-    "recipes": {"digits": {"mlp": {"epochs": 40, "batch_size": 16}}},
+    "recipes": {"digits": {"mlp": {"epochs": EPOCHS, "batch_size": 16}}},
     "models": {"digits": {"mlp": {"depth": 4, "width": 128}}},
 }
 LONG_RUNS = [f"digits/mlp/{method}/default/{seed}" for method in ("bp", "svp") for seed in (0, 1)]
@@ -105,7 +106,8 @@ class Workflow:
 
     def is_training(self, run: str) -> bool:
         """Whether a training is under way and far from its end."""
-        return re.search(r"epoch \d+/", self.log(run)) and "epoch 20/" not in self.log(run)
+        log = self.log(run)
+        return "epoch 1/" in log and f"epoch {EPOCHS // 2}/" not in log
 
     def record(self, run: str) -> Path:
         return self.folder / f"results/runs/{run}.json"

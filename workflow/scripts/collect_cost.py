@@ -57,7 +57,7 @@ def spent(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
     flops = runs.set_index(tables.RUN)["train_flops"] / runs.set_index(tables.RUN)["epochs"]
     curves = curves.sort_values([*tables.RUN, "epoch"])
     by_run = curves.groupby(tables.RUN)
-    totals = by_run[["seconds", "joules"]].cumsum()
+    totals = by_run[["seconds", "joules"]].cumsum(skipna=False)  # a part that is unknown
     keys = pd.MultiIndex.from_frame(curves[tables.RUN])
     return curves.assign(**totals, flops=flops.reindex(keys).to_numpy() * curves["epoch"])
 
@@ -65,13 +65,14 @@ def spent(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
 def accuracy_rows(
     runs: pd.DataFrame, curves: pd.DataFrame, targets: dict[str, list[float]]
 ) -> Iterator[dict]:
-    """What reaching an accuracy took: the median over seeds, None if one never reached it."""
+    """What reaching an accuracy took: the median over seeds, None if one did not or diverged."""
     curves = spent(runs, curves)
     devices = runs.set_index(tables.RUN)["device"]
     for series, group in curves.groupby(SERIES):
         device = " and ".join(sorted(set(devices.loc[series])))
         for target in targets.get(series[0], []):
-            reached = group[group["test_accuracy"] >= target].groupby("seed").first()
+            is_reached = (group["test_accuracy"] >= target) & (group["status"] == "completed")
+            reached = group[is_reached].groupby("seed").head(1)
             all_reached = len(reached) == group["seed"].nunique()
             for name, (unit, source) in {"epoch": ("epochs", "measured"), **SPENT}.items():
                 value = reached[name].median(skipna=False) if all_reached else None

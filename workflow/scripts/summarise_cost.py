@@ -47,6 +47,7 @@ def wide(cost: pd.DataFrame) -> pd.DataFrame:
 
 
 def series_name(row: pd.Series) -> str:
+    """How the tables call a method and its variant."""
     return row["method"] + ("" if row["variant"] == "default" else f" {row['variant']}")
 
 
@@ -122,7 +123,7 @@ def break_even(cost: pd.DataFrame) -> str:
     """By model: the rows d0 at which a step of SVP costs as much as one of BP."""
     lines = []
     for model, rows in steps(cost).groupby("model"):
-        for quantity in ("flops", "step_time"):
+        for quantity in ("flops", "step_time_ratio"):
             mine = rows[rows["quantity"] == quantity]
             counts = mine.groupby([*SIZES, *SERIES])["d0"].nunique()
             if counts.empty or counts.max() < 3:
@@ -137,18 +138,19 @@ def break_even(cost: pd.DataFrame) -> str:
 
 
 def crossing(curve: pd.DataFrame, level: float) -> str:
-    """Where a curve over d0 passes a level, between which two of its values."""
+    """Where a curve over d0 first passes a level, between which two of its values."""
     above = curve["value"].to_numpy() > level
     if above.all() or not above.any():
         return f"{'below' if above.all() else 'above'} all that were tried"
-    place = above.argmax()
+    place = int(np.flatnonzero(above[1:] != above[:-1])[0]) + 1
     return f"between {curve['d0'].iloc[place - 1]} and {curve['d0'].iloc[place]}"
 
 
 def checks(cost: pd.DataFrame) -> str:
     """Simulated totals beside what the CUDA allocator reported."""
-    keys = ["model", *SIZES, *SERIES]
-    found = steps(cost).pivot_table(index=keys, columns="quantity", values="value").reset_index()
+    keys = ["model", *SIZES, *SERIES, "d0"]
+    rows = of_steps(cost, "total", "allocated", "reserved")
+    found = rows.pivot(index=keys, columns="quantity", values="value").reset_index()
     if "allocated" not in found:
         return "No GPU measured: not available.\n"
     lines = [
