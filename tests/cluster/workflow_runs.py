@@ -31,10 +31,11 @@ SMALL = {
     ],
     # what is simulated; times are no table that two machines share
     "cost": {
+        "series": [{"method": "bp"}, {"method": "svp"}],
         "quick": {
             "simulate": {"mlp": [{"depth": [2, 4]}], "cnn": [], "resnet": [], "vit": []},
             "measure": {"mlp": []},
-        }
+        },
     },
     "target_accuracy": {"digits": []},
 }
