@@ -40,7 +40,7 @@ def draw(runs: pd.DataFrame) -> Figure:
                 draw_series(axes, rows, look)
         axes.grid(axis="x")
         axes.margins(y=0.12)
-        scales.log_axis(axes.xaxis, room=0.2)
+        scales.log_axis(axes.xaxis, room=0.2, least=2)
         axes.xaxis.set_major_formatter(EngFormatter())
     handles = [
         style.handle(*one, linestyle="none", markersize=6, markerfacecolor="none")

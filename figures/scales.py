@@ -23,12 +23,18 @@ def log_ticks(decades: float) -> Locator:
     return LogLocator(10, (1, 3) if decades < 1.6 else (1,), numticks=5)
 
 
-def log_axis(axis: Axis, room: float = 0.06) -> None:
-    """Make an axis logarithmic, with plain numbers at as many ticks as it has room for."""
+def log_axis(axis: Axis, room: float = 0.06, least: float = 1) -> None:
+    """Make an axis logarithmic, with plain numbers at as many ticks as it has room for.
+
+    It spans a factor of `least` or more, so that a small difference looks small.
+    """
     is_x = axis.axis_name == "x"
     (axis.axes.set_xscale if is_x else axis.axes.set_yscale)("log")
     low, high = axis.get_data_interval()
     low, high = (low, high) if low < high else (low / 2, high * 2)
+    if high / low < least:
+        middle = (low * high) ** 0.5
+        low, high = middle / least**0.5, middle * least**0.5
     margin = (high / low) ** room
     (axis.axes.set_xlim if is_x else axis.axes.set_ylim)(low / margin, high * margin)
     axis.set_major_locator(log_ticks(np.log10(high / low)))
