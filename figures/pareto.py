@@ -9,16 +9,15 @@ from workflow.scripts import sweeps
 
 TIMES = ["step_time_ratio_low", "step_time_ratio", "step_time_ratio_high"]
 MEMORY = {"allocated": "allocated by CUDA", "total": "simulated"}  # the first one known is drawn
-SERIES = ["method", "variant"]
 LEAST = 4  # series of a panel
 
 
 def by_series(rows: pd.DataFrame) -> pd.DataFrame:
     """One line a series, one column a quantity; without the series of a sweep of d0."""
-    again = rows.duplicated([*SERIES, "quantity", "device"], keep=False)
-    swept = rows[again].set_index(SERIES).index.unique()
-    rows = rows[~rows.set_index(SERIES).index.isin(swept)]
-    return rows.pivot(index=SERIES, columns="quantity", values="value")
+    again = rows.duplicated([*sweeps.SERIES, "quantity", "device"], keep=False)
+    swept = rows[again].set_index(sweeps.SERIES).index.unique()
+    rows = rows[~rows.set_index(sweeps.SERIES).index.isin(swept)]
+    return rows.pivot(index=sweeps.SERIES, columns="quantity", values="value")
 
 
 def points(rows: pd.DataFrame) -> pd.DataFrame:

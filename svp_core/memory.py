@@ -171,7 +171,7 @@ class StepMemory(TorchDispatchMode):
 
     def keep_recomputed(self) -> None:
         """Count what is left of a second pass as saved, until it is freed."""
-        for _, storage in (self.live[key] for key in self.recomputed if key in self.live):
+        for _, storage in (self.live[key] for key in self.recomputed):
             storage.is_recomputed = True
             self.keep(storage)
         self.recomputed.clear()

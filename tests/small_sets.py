@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from svp_core import datasets
+from svp_core import datasets, fetch
 from svp_core.data_files import File
 
 WNIDS = ("n01440764", "n02102040", "n02979186")
@@ -150,3 +150,14 @@ def damage(path: Path, kind: str) -> None:
     else:
         content += b"\0"
     path.write_bytes(content)
+
+
+def fetched_imagenette(folder: Path, form: str, monkeypatch) -> Path:
+    """Fill a data folder with a tiny Imagenette, a `folder` of images or `shards`; return it."""
+    monkeypatch.setattr("svp_core.datasets.imagenette.FACTS", tiny_images())
+    if form == "folder":
+        write_folder(folder / "imagenette2-tiny")
+    else:
+        write_shards(folder / "imagenette")
+    fetch.fetch("imagenette", folder)
+    return folder

@@ -14,13 +14,7 @@ from svp_core.data_files import DataError
 @pytest.fixture(params=["folder", "shards"])
 def large(request, tmp_path, monkeypatch) -> Path:
     """A data folder with a fetched tiny Imagenette."""
-    monkeypatch.setattr("svp_core.datasets.imagenette.FACTS", small_sets.tiny_images())
-    if request.param == "folder":
-        small_sets.write_folder(tmp_path / "imagenette2-tiny")
-    else:
-        small_sets.write_shards(tmp_path / "imagenette")
-    fetch.fetch("imagenette", tmp_path)
-    return tmp_path
+    return small_sets.fetched_imagenette(tmp_path, request.param, monkeypatch)
 
 
 def a_file(folder: Path, part: str = "train") -> Path:

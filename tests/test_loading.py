@@ -158,14 +158,8 @@ def test_impossible_recipes_are_refused(recipe, message):
 @pytest.fixture(params=["folder", "shards"])
 def files(request, tmp_path, monkeypatch):
     """A data folder with a tiny Imagenette, read by two workers."""
-    monkeypatch.setattr("svp_core.datasets.imagenette.FACTS", small_sets.tiny_images())
     monkeypatch.setattr(streaming, "workers", lambda: 2)
-    if request.param == "folder":
-        small_sets.write_folder(tmp_path / "imagenette2-tiny")
-    else:
-        small_sets.write_shards(tmp_path / "imagenette")
-    fetch.fetch("imagenette", tmp_path)
-    return tmp_path
+    return small_sets.fetched_imagenette(tmp_path, request.param, monkeypatch)
 
 
 def streamed(data_dir, **recipe) -> list[StreamedImages]:

@@ -32,13 +32,17 @@ TINY = {
 }
 
 
+def copy_suite(folder: Path) -> Path:
+    for part in PARTS:
+        copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
+        copy(ROOT / part, folder / part)
+    return folder
+
+
 @pytest.fixture
 def suite(tmp_path) -> Path:
     """A copy of the suite that a test may change."""
-    for part in PARTS:
-        copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
-        copy(ROOT / part, tmp_path / part)
-    return tmp_path
+    return copy_suite(tmp_path)
 
 
 def snakemake(folder: Path, *arguments: str, config: dict | None = None, ok: bool = True) -> str:
@@ -145,10 +149,7 @@ def test_the_slurm_profile_is_found_and_limits_no_jobs(suite):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory) -> Path:
     """A copy of the suite in which the tiny grid has run once."""
-    folder = tmp_path_factory.mktemp("suite")
-    for part in PARTS:
-        copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
-        copy(ROOT / part, folder / part)
+    folder = copy_suite(tmp_path_factory.mktemp("suite"))
     snakemake(folder, config=TINY)
     return folder
 

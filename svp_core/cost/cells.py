@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from itertools import product
+from pathlib import Path
 
-from svp_core import combinations
+from svp_core import combinations, provenance
 from svp_core.config import checked, options, schema
 from svp_core.settings import ConfigError
 
@@ -62,6 +63,12 @@ def offences(cell: dict) -> Iterator[str]:
     yield from combinations.updates(cell["method_options"], cell["recipe"])
     if "projection" in cell["method_options"]:
         yield from combinations.readings(cell["method_options"], cell["classes"])
+
+
+def sources(config: dict, kind: str) -> list[Path]:
+    """Return the files that decide the rows of a resolved sweep; kind: simulate or measure."""
+    methods = {f"methods.{cell['method']}" for point in points(config) for cell in point}
+    return provenance.sources(f"cost.{kind}", f"models.{config['model']}", *methods)
 
 
 def place(cell: dict) -> dict:

@@ -27,19 +27,13 @@ def command(
     try:
         config = cells.resolve(parse_pairs(given.settings))
         require_writable(given.output)
-        write(given.output, measure(config, given), source_hash(config, measure))
+        kind = Path(sys.modules[measure.__module__].__file__).stem
+        source_hash = provenance.source_hash(cells.sources(config, kind))
+        write(given.output, measure(config, given), source_hash)
     except (ConfigError, OutputError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
-
-
-def source_hash(config: dict, measure: Callable) -> str:
-    """Return the hash of the sources that decide the rows."""
-    script = Path(sys.modules[measure.__module__].__file__).stem
-    methods = {f"methods.{cell['method']}" for point in cells.points(config) for cell in point}
-    files = provenance.sources(f"cost.{script}", f"models.{config['model']}", *methods)
-    return provenance.source_hash(files)
 
 
 def write(path: Path, rows: Iterable[dict], source_hash: str) -> None:

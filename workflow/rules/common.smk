@@ -172,34 +172,23 @@ def fetch_core(wildcards):
     return suite_files(*sources(f"datasets.{wildcards.dataset}"))
 
 
-def cost_core(kind, wildcards):
-    """The files that decide what the steps of one model cost."""
-    sweep = COSTS[wildcards.scope, kind, wildcards.name]
-    series = [
-        *sweep["series"],
-        *(one for part in sweep["sweeps"] for one in part.get("series", [])),
-    ]
-    methods = {f"methods.{one['method']}" for one in series}
-    defaults = "svp_core/run.schema.yaml"
-    return suite_files(defaults, *sources(f"cost.{kind}", f"models.{sweep['model']}", *methods))
+def cost_core(kind):
+    """Input function: the files that decide what the steps of one model cost."""
+
+    def files(wildcards):
+        decisive = cells.sources(COSTS[wildcards.scope, kind, wildcards.name], kind)
+        return suite_files("svp_core/run.schema.yaml", *decisive)
+
+    return files
 
 
-def simulate_core(wildcards):
-    return cost_core("simulate", wildcards)
+def cost_settings(kind):
+    """Params function: the key=value arguments of one simulation or measurement."""
 
+    def settings(wildcards):
+        return format_pairs(COSTS[wildcards.scope, kind, wildcards.name])
 
-def measure_core(wildcards):
-    return cost_core("measure", wildcards)
-
-
-def simulate_settings(wildcards):
-    """The key=value arguments of a simulation."""
-    return format_pairs(COSTS[wildcards.scope, "simulate", wildcards.name])
-
-
-def measure_settings(wildcards):
-    """The key=value arguments of a measurement."""
-    return format_pairs(COSTS[wildcards.scope, "measure", wildcards.name])
+    return settings
 
 
 def cost_records(scope):

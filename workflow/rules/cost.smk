@@ -1,6 +1,6 @@
 rule simulate:
     input:
-        core=simulate_core,
+        core=cost_core("simulate"),
     output:
         ensure("results/cost/{scope}/simulate/{name}.json", non_empty=True),
     log:
@@ -12,14 +12,14 @@ rule simulate:
         mem_mb=4000,
         runtime="2h",
     params:
-        settings=simulate_settings,
+        settings=cost_settings("simulate"),
     shell:
         "python -m svp_core.cost.simulate {params.settings:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule measure:
     input:
-        core=measure_core,
+        core=cost_core("measure"),
     output:
         ensure("results/cost/{scope}/measure/{name}.json", non_empty=True),
     log:
@@ -33,7 +33,7 @@ rule measure:
         mem_mb=16000,
         runtime="2h",
     params:
-        settings=measure_settings,
+        settings=cost_settings("measure"),
         steps=lambda wildcards: config["cost"][wildcards.scope]["steps"],
     shell:
         "python -m svp_core.cost.measure {params.settings:q} --steps {params.steps}"

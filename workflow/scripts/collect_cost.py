@@ -10,7 +10,6 @@ from workflow.scripts import tables
 
 COLUMNS = [name for name in tables.columns("cost") if name != "dataset"]
 CELL = [name for name in tables.columns("cost") if name not in ("value", "unit")]
-SERIES = ["dataset", "model", "method", "variant"]
 # what is added up over the epochs of a training, and its unit and source
 SPENT = {"flops": ("flop", "counted"), "seconds": ("s", "measured"), "joules": ("J", "measured")}
 
@@ -54,12 +53,13 @@ def step_rows(paths: list[str]) -> pd.DataFrame:
 
 def spent(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
     """The curves with what was spent until the end of each epoch, epochs included."""
-    flops = runs.set_index(tables.RUN)["train_flops"] / runs.set_index(tables.RUN)["epochs"]
+    totals = runs.set_index(tables.RUN)
+    flops = totals["train_flops"] / totals["epochs"]
     curves = curves.sort_values([*tables.RUN, "epoch"])
     by_run = curves.groupby(tables.RUN)
-    totals = by_run[["seconds", "joules"]].cumsum(skipna=False)  # a part that is unknown
+    added = by_run[["seconds", "joules"]].cumsum(skipna=False)  # a part that is unknown
     keys = pd.MultiIndex.from_frame(curves[tables.RUN])
-    return curves.assign(**totals, flops=flops.reindex(keys).to_numpy() * curves["epoch"])
+    return curves.assign(**added, flops=flops.reindex(keys).to_numpy() * curves["epoch"])
 
 
 def accuracy_rows(
@@ -68,7 +68,7 @@ def accuracy_rows(
     """What reaching an accuracy took: the median over seeds, None if one did not or diverged."""
     curves = spent(runs, curves)
     devices = runs.set_index(tables.RUN)["device"]
-    for series, group in curves.groupby(SERIES):
+    for series, group in curves.groupby(tables.SERIES):
         device = " and ".join(sorted(set(devices.loc[series])))
         for target in targets.get(series[0], []):
             is_reached = (group["test_accuracy"] >= target) & (group["status"] == "completed")
@@ -77,7 +77,7 @@ def accuracy_rows(
             for name, (unit, source) in {"epoch": ("epochs", "measured"), **SPENT}.items():
                 value = reached[name].median(skipna=False) if all_reached else None
                 quantity = f"{'epochs' if name == 'epoch' else name}_to_{target:g}_percent"
-                yield dict(zip(SERIES, series, strict=True)) | {
+                yield dict(zip(tables.SERIES, series, strict=True)) | {
                     "quantity": quantity,
                     "value": value,
                     "unit": unit,

@@ -8,7 +8,6 @@ from scipy import stats
 
 from workflow.scripts import tables
 
-SERIES = ["dataset", "model", "method", "variant"]
 PAIR = ["dataset", "model", "seed"]
 LEVEL = 0.95
 NOTE = """\
@@ -46,7 +45,7 @@ def paired_differences(runs: pd.DataFrame) -> pd.Series:
 def summary_row(series: tuple, group: pd.DataFrame) -> dict:
     """The row of one dataset, model, method and variant."""
     mean, low, high = interval(group["test_accuracy"].dropna())
-    row = dict(zip(SERIES, series, strict=True)) | {
+    row = dict(zip(tables.SERIES, series, strict=True)) | {
         "n": int((group["status"] == "completed").sum()),
         "diverged": int((group["status"] == "diverged").sum()),
         "mean": mean,
@@ -68,8 +67,8 @@ def summary_row(series: tuple, group: pd.DataFrame) -> dict:
 def summarise(runs: pd.DataFrame) -> pd.DataFrame:
     """The table of summaries."""
     runs = runs.assign(difference=paired_differences(runs))
-    rows = [summary_row(series, group) for series, group in runs.groupby(SERIES)]
-    return tables.from_rows(rows, "summary", SERIES)
+    rows = [summary_row(series, group) for series, group in runs.groupby(tables.SERIES)]
+    return tables.from_rows(rows, "summary", tables.SERIES)
 
 
 def estimate(row: pd.Series, name: str, low: str, high: str, sign: str = "") -> str:
@@ -85,13 +84,13 @@ def markdown(summary: pd.DataFrame) -> str:
     difference = [name for name in summary if name.startswith("paired_difference")]
     rows = [
         [
-            *(str(row[name]) for name in [*SERIES, "n", "diverged"]),
+            *(str(row[name]) for name in [*tables.SERIES, "n", "diverged"]),
             estimate(row, "mean", "low", "high"),
             estimate(row, *difference, sign="+"),
         ]
         for _, row in summary.iterrows()
     ]
-    header = [*SERIES, "n", "diverged", "test accuracy (%)", "difference to bp"]
+    header = [*tables.SERIES, "n", "diverged", "test accuracy (%)", "difference to bp"]
     return tables.markdown(header, rows) + "\n" + NOTE
 
 

@@ -46,9 +46,9 @@ def wide(cost: pd.DataFrame) -> pd.DataFrame:
     return exact.pivot(index=keys, columns="quantity", values="value").reset_index()
 
 
-def series_name(row: pd.Series) -> str:
+def series_name(method: str, variant: str) -> str:
     """How the tables call a method and its variant."""
-    return row["method"] + ("" if row["variant"] == "default" else f" {row['variant']}")
+    return method if variant == "default" else f"{method} {variant}"
 
 
 def largest(rows: pd.DataFrame) -> pd.DataFrame:
@@ -74,7 +74,7 @@ def reduction(cost: pd.DataFrame) -> str:
         for _, row in rows.sort_values("total").iterrows():
             parts.append(
                 [
-                    *(str(row["model"]), f"{row['depth']}", series_name(row)),
+                    *(str(row["model"]), f"{row['depth']}", series_name(*row[SERIES])),
                     f"{bp['total'] / row['total']:.2f}",
                     f"{bp['activations'] / row['activations']:.2f}",
                     f"{row['flops'] / bp['flops']:.2f}",
@@ -96,7 +96,7 @@ def flatness(slopes: pd.DataFrame) -> str:
         for (method, variant), value in growth.items():
             row = group.set_index(SERIES).loc[(method, variant)]
             share = 100 * value / growth["bp", "default"]
-            name = series_name(pd.Series({"method": method, "variant": variant}))
+            name = series_name(method, variant)
             slope = f"{row['slope']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
             lines.append([model, name, f"{value / MIB:.3f}", f"{share:.2f} %", slope])
     header = ["model", "series", "MiB a block", "of bp's", "log-log slope"]
@@ -111,7 +111,7 @@ def depths(cost: pd.DataFrame) -> str:
     rows = rows.assign(budget=rows["quantity"].str.extract(r"_([\d.]+)_gib")[0].astype(float))
     found = rows.pivot(index=["model", *SERIES], columns="budget", values="value")
     lines = [
-        [model, series_name(pd.Series({"method": method, "variant": variant}))]
+        [model, series_name(method, variant)]
         + ["–" if pd.isna(value) else f"{value:,.0f}" for value in values]
         for (model, method, variant), values in zip(found.index, found.to_numpy(), strict=True)
     ]
@@ -155,7 +155,7 @@ def checks(cost: pd.DataFrame) -> str:
         return "No GPU measured: not available.\n"
     lines = [
         [
-            *(row["model"], f"{row['depth']}", f"{row['batch']}", series_name(row)),
+            *(row["model"], f"{row['depth']}", f"{row['batch']}", series_name(*row[SERIES])),
             *(f"{row[name] / MIB:,.0f}" for name in ("total", "allocated", "reserved")),
             f"{100 * (row['allocated'] / row['total'] - 1):+.1f} %",
         ]
@@ -176,7 +176,7 @@ def to_accuracy(cost: pd.DataFrame) -> str:
     found = rows.pivot(index=keys, columns="quantity", values="value").reset_index()
     columns = {"epochs": "{:.0f}", "flops": "{:.2e}", "seconds": "{:.1f}", "joules": "{:.0f}"}
     lines = [
-        [row["dataset"], f"{row['target']:g}", row["model"], series_name(row)]
+        [row["dataset"], f"{row['target']:g}", row["model"], series_name(*row[SERIES])]
         + ["–" if pd.isna(row[name]) else form.format(row[name]) for name, form in columns.items()]
         for _, row in found.iterrows()
     ]

@@ -14,7 +14,8 @@ import yaml
 
 SCHEMAS = Path(__file__).parents[1] / "schemas"
 GLOSSARY = yaml.safe_load((SCHEMAS / "tables.yaml").read_text())
-RUN = ["dataset", "model", "method", "variant", "seed"]
+SERIES = ["dataset", "model", "method", "variant"]
+RUN = [*SERIES, "seed"]
 
 # Columns named in neither list and not ending in _bytes are floating-point numbers.
 INTEGERS = (
