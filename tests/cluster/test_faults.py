@@ -92,8 +92,6 @@ def test_jobs_that_die_continue_and_lose_nothing(cluster, slow, slow_run):
     assert slow.finish(command) == 0, slow.printed()
     for run in victims:
         assert "continuing after epoch" in slow.log(run), run
-    # there is no accounting, but slurm/bin/sacct
-    assert "Falling back to 'sacct'" in slow.printed()
     slow.assert_tables_equal(slow_run)
 
 

@@ -35,3 +35,11 @@ def test_the_command_gives_the_tables_of_a_local_run(cluster, tmp_path, small_ru
 
     assert workflow.run(*USER_COMMAND, *QUICK) == 0
     assert "Nothing to be done" in workflow.printed()
+
+
+def test_sacct_answers_without_accounting(cluster, tmp_path, small_run):
+    """Snakemake asks it, not squeue, if it finds the controller away at the wrong moment."""
+    workflow = Workflow(copy_suite(tmp_path), cluster.environment(), SMALL)
+    status = ["--slurm-status-command", "sacct"]
+    assert workflow.run(*USER_COMMAND, *QUICK, *status) == 0, workflow.printed()
+    workflow.assert_tables_equal(small_run)
