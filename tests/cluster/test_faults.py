@@ -31,6 +31,14 @@ def job_of(cluster: Cluster, run: str) -> str:
     raise LookupError(f"no job trains {run}")
 
 
+def a_training(cluster: Cluster, workflow: Workflow, runs: list[str]) -> tuple[str, str] | None:
+    """Return one of the runs and the job that trains it."""
+    for run in filter(workflow.is_training, runs):
+        with suppress(LookupError):  # the log of one that died says the same
+            return run, job_of(cluster, run)
+    return None
+
+
 def processes(cluster: Cluster, job: str, part: str = "") -> list[int]:
     """Return the processes of a job whose command line has this part."""
     lines = cluster.call("scontrol", "listpids", job).splitlines()[1:]
@@ -83,10 +91,10 @@ def test_jobs_that_die_continue_and_lose_nothing(cluster, slow, slow_run):
     victims = []
     for fault in FAULTS:
         spared = [run for run in LONG_RUNS if run not in victims]
-        run = wait_until(
-            lambda spared=spared: next(filter(slow.is_training, spared), None), "a training", 120
+        run, job = wait_until(
+            lambda spared=spared: a_training(cluster, slow, spared), "a training", 120
         )
-        fault(cluster, job_of(cluster, run))
+        fault(cluster, job)
         victims.append(run)
     lose_the_controller(cluster)
     assert slow.finish(command) == 0, slow.printed()
@@ -101,12 +109,12 @@ def orphans(cluster: Cluster) -> str:
 
 def second_run_of_a_group(cluster: Cluster, workflow: Workflow) -> tuple[str, str] | None:
     """Return a job that trains, and a run that it has finished before."""
-    for run in filter(workflow.is_training, LONG_RUNS):
-        with suppress(LookupError):  # it may have ended by now
-            job = job_of(cluster, run)
-            for other in LONG_RUNS:
-                if workflow.record(other).exists() and workflow.origin(other)["job"] == job:
-                    return job, other
+    finished = filter(lambda run: workflow.record(run).exists(), LONG_RUNS)
+    jobs = {workflow.origin(run)["job"]: run for run in finished}
+    for run in LONG_RUNS:
+        _, job = a_training(cluster, workflow, [run]) or (None, None)
+        if job in jobs:
+            return job, jobs[job]
     return None
 
 
