@@ -4,8 +4,11 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -226,3 +229,30 @@ def test_a_failing_run_stops_no_other(suite):
     assert "0.pt is damaged" in printed
     assert (suite / "results/runs/digits/mlp/bp/default/0.json").exists()
     assert not (suite / "results/runs/digits/mlp/svp/default/0.json").exists()
+
+
+def test_a_signal_to_a_whole_job_is_left_to_the_training(suite):
+    """Snakemake waits for it: on Slurm nothing outlives a Snakemake that has ended."""
+    run = "digits/mlp/bp/default/0"
+    log = suite / f"logs/runs/{run}.log"
+    command = [str(BIN / "snakemake"), "--cores", "1", f"results/runs/{run}.json"]
+    config = change(TINY, "recipes.digits.mlp.epochs", 100_000)
+    (suite / "long.yaml").write_text(yaml.safe_dump(config))
+    process = subprocess.Popen(
+        [*command, "--configfile", "long.yaml"],
+        cwd=suite,
+        env=os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        while process.poll() is None and not (log.exists() and "epoch 1/" in log.read_text()):
+            time.sleep(0.1)
+        os.killpg(process.pid, signal.SIGTERM)
+        printed, _ = process.communicate(timeout=60)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    assert "exit status 75" in printed and (suite / f"checkpoints/{run}.pt").exists(), printed
