@@ -10,8 +10,9 @@ from svp_core import record
 from svp_core.files import write_atomically
 from svp_core.settings import format_pairs
 
-FIELDS = {"config", "source_hash", "environments", "curves", "position", "method"}
-IDENTITY = ("source_hash", "data_hash")  # beside the config, what makes two runs the same
+# beside the config, what makes two runs the same
+IDENTITY = {"source_hash": "sources", "data_hash": "data"}
+FIELDS = {"config", *IDENTITY, "environments", "curves", "position", "method"}
 
 
 class CheckpointError(RuntimeError):
@@ -37,9 +38,9 @@ class Saving:
             write_atomically(self.path, lambda file: torch.save(state, file))
             self.saved_at = time.monotonic()
 
-    def load(self, config: dict, source_hash: str) -> dict | None:
+    def load(self, history: dict) -> dict | None:
         """Return the saved state, None if there is none; raises CheckpointError."""
-        return load(self.path, config, source_hash) if self.path else None
+        return load(self.path, history) if self.path else None
 
     def finish(self, result: dict) -> None:
         """Keep the record in place of the checkpoint."""
@@ -62,10 +63,10 @@ class Saving:
         return found
 
 
-def load(path: Path, config: dict, source_hash: str) -> dict | None:
+def load(path: Path, history: dict) -> dict | None:
     """Return the state at `path`, None if there is none.
 
-    Raises CheckpointError if it is damaged or was written by another config or other sources.
+    Raises CheckpointError if it is damaged or has another config, sources or data than `history`.
     """
     if not path.exists():
         return None
@@ -76,15 +77,16 @@ def load(path: Path, config: dict, source_hash: str) -> dict | None:
         raise CheckpointError(f"{path} is damaged ({reason}); delete it to start over") from error
     if not isinstance(state, dict) or set(state) != FIELDS:
         raise CheckpointError(f"{path} is no checkpoint of a training; delete it to start over")
-    if state["config"] != config:
-        saved, asked = (set(format_pairs(one)) for one in (state["config"], config))
+    if state["config"] != history["config"]:
+        saved, asked = (set(format_pairs(one["config"])) for one in (state, history))
         raise CheckpointError(
             f"{path} belongs to another config ({' '.join(sorted(saved ^ asked))});"
             " delete it to start over"
         )
-    if state["source_hash"] != source_hash:
-        raise CheckpointError(
-            f"{path} was written by other sources ({state['source_hash']}, now {source_hash});"
-            " delete it to start over"
-        )
+    for key, what in IDENTITY.items():
+        if state[key] != history[key]:
+            raise CheckpointError(
+                f"{path} belongs to other {what} ({state[key]}, now {history[key]});"
+                " delete it to start over"
+            )
     return state

@@ -52,8 +52,8 @@ def run(
     memory = peak_memory(lambda: build_method(config, device), *batch)  # and a warm-up
 
     method = build_method(config, device)
-    history = {"config": config, "source_hash": origin["source_hash"], "curves": []}
-    history |= {"environments": [record.environment(device)], "position": None}
+    history = {"config": config} | {key: origin[key] for key in checkpoint.IDENTITY}
+    history |= {"environments": [record.environment(device)], "curves": [], "position": None}
     resume(method, history, saving)
     fit(method, history, train_images, test_images, saving)
 
@@ -79,7 +79,7 @@ def find_origin(config: dict, data_dir: Path) -> dict:
 
 def resume(method: methods.Method, history: dict, saving: checkpoint.Saving) -> None:
     """Continue after the last step of the checkpoint, if there is one; raises CheckpointError."""
-    state = saving.load(history["config"], history["source_hash"])
+    state = saving.load(history)
     if state is None:
         return
     method.load_state(state["method"])

@@ -106,13 +106,9 @@ def test_a_long_epoch_is_saved_in_between(tmp_path, undisturbed, monkeypatch):
         signal.signal(signal.SIGALRM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             main([*command(tmp_path, NOISY), "--checkpoint-minutes", "0"])
-    state = Saving(tmp_path / "run.pt", 0).load(undisturbed["config"], source_hash(undisturbed))
+    state = Saving(tmp_path / "run.pt", 0).load(undisturbed | undisturbed["provenance"])
     assert state["position"]["step"] == 7
     assert without_times(run(tmp_path, NOISY)) == undisturbed
-
-
-def source_hash(record: dict) -> str:
-    return record["provenance"]["source_hash"]
 
 
 def start(folder: Path, settings: list[str], **options) -> subprocess.Popen:
