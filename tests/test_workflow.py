@@ -209,6 +209,15 @@ def test_changed_sources_train_the_runs_that_they_decide(finished, file, trained
         path.write_text(source)
 
 
+def test_a_plan_forgets_no_record_of_a_run_that_failed(finished):
+    """A group that failed left copies of the records that Snakemake has deleted."""
+    copies = [finished / f"checkpoints/digits/mlp/bp/default/{seed}.record.json" for seed in (0, 5)]
+    for copy in copies:
+        copy.touch()
+    snakemake(finished, "plan", config=change(TINY, "grid.seed", [0, 1, 5]))
+    assert [copy.exists() for copy in copies] == [False, True]
+
+
 def test_the_report_holds_the_figures(finished):
     report = (finished / "results/report.html").read_text()
     for name in FIGURES:

@@ -227,9 +227,13 @@ def planned_costs():
 
 
 def forget_records():
-    """Delete the copies of records that outlive a failed job, so that a forced run trains again."""
+    """Delete the copies of records that outlive a failed job, so that a forced run trains again.
+
+    Those without a record are kept: their group has failed, or will be run again.
+    """
     for run in RUNS:
-        Path(f"checkpoints/{run}.record.json").unlink(missing_ok=True)
+        if os.path.exists(record_path(run)):
+            Path(f"checkpoints/{run}.record.json").unlink(missing_ok=True)
 
 
 GLOSSARY = suite_files("workflow/scripts/tables.py", "workflow/schemas/tables.yaml")
