@@ -1,24 +1,33 @@
-"""slurm/bin/sacct, with stand-ins for the programs of Slurm."""
+"""slurm/bin and slurm/profile.yaml, with stand-ins for the programs of Slurm."""
 
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
+from test_workflow import TINY, change, copy_suite, snakemake
 
-SACCT = Path(__file__).parents[1] / "slurm/bin/sacct"
+SHIMS = Path(__file__).parents[1] / "slurm/bin"
 QUERY = ["-X", "--parsable2", "--noheader", "--format=JobIdRaw,State", "--name", "svp_1"]
 
 
-def ask(folder: Path, *query: str, sacct: str) -> subprocess.CompletedProcess:
-    programs = {"sacct": sacct, "squeue": 'echo "squeue $*"'}
+def stand_ins(folder: Path, **programs: str) -> Path:
+    """Write scripts in place of Slurm's programs; return their folder, which has a usual name."""
+    bin_folder = folder / "opt/slurm/bin"
+    bin_folder.mkdir(parents=True, exist_ok=True)
     for name, script in programs.items():
-        # the real programs may be in a folder of this name, too
-        path = folder / "opt/slurm/bin" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"#!/bin/sh\n{script}\n")
-        path.chmod(0o755)
-    environment = {"PATH": f"{SACCT.parent}:{folder}/opt/slurm/bin:/usr/bin:/bin"}
-    return subprocess.run(["sacct", *query], env=environment, capture_output=True, text=True)
+        (bin_folder / name).write_text(f"#!/bin/sh\n{script}\n")
+        (bin_folder / name).chmod(0o755)
+    return bin_folder
+
+
+def call(folder: Path, *command: str, **programs: str) -> subprocess.CompletedProcess:
+    environment = {"PATH": f"{SHIMS}:{stand_ins(folder, **programs)}:/usr/bin:/bin"}
+    return subprocess.run(command, env=environment, capture_output=True, text=True)
+
+
+def ask(folder: Path, *query: str, sacct: str) -> subprocess.CompletedProcess:
+    return call(folder, "sacct", *query, sacct=sacct, squeue='echo "squeue $*"')
 
 
 def test_accounting_answers_in_the_words_that_snakemake_knows(tmp_path):
@@ -34,3 +43,38 @@ def test_squeue_answers_where_there_is_no_accounting(tmp_path):
 @pytest.mark.parametrize("query", [["-nu", "me"], ["-j", "7", "--format=Reason"]])
 def test_other_questions_fail_as_they_would(tmp_path, query):
     assert ask(tmp_path, *query, sacct="exit 1").returncode == 1
+
+
+def submissions(suite: Path, monkeypatch) -> dict[str, str]:
+    """Return by rule the calls of sbatch for a tiny grid, all of which fail."""
+    calls = suite / "calls.txt"
+    refuse = f'printf "%s\\n" "$*" >> {calls}; exit 1'
+    programs = dict.fromkeys(["sacct", "sacctmgr", "scontrol", "sshare"], "exit 1")
+    programs |= {"sbatch": refuse, "squeue": "exit 0", "sinfo": "echo PARTITION; echo main*"}
+    monkeypatch.setenv("PATH", str(stand_ins(suite, **programs)), prepend=":")
+    options = ["--profile", "slurm", "--retries", "0", "--group-components", "runs=1"]
+    options += ["--slurm-init-seconds-before-status-checks", "1"]
+    snakemake(suite, *options, config=change(TINY, "grid.method", ["bp"]), ok=False)
+    found = re.findall(r"^.*--allowed-rules (\w+) .*$", calls.read_text(), re.M)
+    return dict(zip(found, calls.read_text().splitlines(), strict=True))
+
+
+def test_a_training_asks_for_a_gpu_and_for_time_to_save(tmp_path, monkeypatch):
+    calls = submissions(copy_suite(tmp_path), monkeypatch)
+    assert calls.keys() == {"train", "simulate", "measure"}
+    assert "--gpus=1 " in calls["train"] and "--gpus=1 " in calls["measure"]
+    assert "--signal=TERM@120 " in calls["train"] and "-t 120 " in calls["train"]
+    assert all("-p main " in call for call in calls.values())
+
+
+def test_the_profile_may_be_changed_as_it_says(tmp_path, monkeypatch):
+    profile = copy_suite(tmp_path) / "slurm/profile.yaml"
+    gres = '    gpu: None\n    gres: "gpu:1g.10gb:1"'
+    text, changes = re.subn(r"^    gpu: 1$", gres, profile.read_text(), flags=re.M)
+    partition = """  slurm_partition: "'all'\""""
+    profile.write_text(text.replace("  # slurm_partition: your-partition", partition))
+    calls = submissions(tmp_path, monkeypatch)
+    assert changes == 2 and all("-p all " in call for call in calls.values())
+    for rule in ("train", "measure"):
+        assert "--gres=gpu:1g.10gb:1" in calls[rule] and "--gpus" not in calls[rule]
+    assert "--signal=TERM@120 " in calls["train"]

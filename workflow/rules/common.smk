@@ -157,9 +157,9 @@ def run_memory(wildcards, attempt):
     return attempt * (16000 if is_streamed(wildcards) else 4000)
 
 
-def run_minutes(wildcards, attempt):
+def run_minutes(wildcards):
     """Minutes that a job may take; one that needs more continues in the next attempt."""
-    return attempt * 60 * (24 if is_streamed(wildcards) else 2)
+    return 60 * (24 if is_streamed(wildcards) else 2)
 
 
 def manifests(names):
