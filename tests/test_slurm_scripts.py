@@ -45,6 +45,50 @@ def test_other_questions_fail_as_they_would(tmp_path, query):
     assert ask(tmp_path, *query, sacct="exit 1").returncode == 1
 
 
+AWAY = """
+echo try >> {folder}/tries.txt
+[ $(wc -l < {folder}/tries.txt) -gt {failures} ] && echo 7 && exit
+echo "{name}: error: Batch job submission failed: {message}" >&2
+exit 3
+"""
+UNREACHABLE = "Unable to contact slurm controller (connect failure)"
+UNCERTAIN = "Unable to contact slurm controller (receive failure)"
+
+
+def submit(folder: Path, name: str, failures: int, message: str):
+    script = AWAY.format(folder=folder, name=name, failures=failures, message=message)
+    return call(folder, name, "--parsable", **{name: script, "sleep": "exit 0"})
+
+
+@pytest.mark.parametrize("name", ["sbatch", "sinfo"])
+def test_a_controller_that_is_away_is_waited_for(tmp_path, name):
+    done = submit(tmp_path, name, 3, UNREACHABLE)
+    assert done.returncode == 0 and done.stdout == "7\n" and not done.stderr
+    assert (tmp_path / "tries.txt").read_text().count("try") == 4
+
+
+@pytest.mark.parametrize("message", [UNCERTAIN, "Invalid account"])
+def test_nothing_is_submitted_twice_that_may_have_been_heard(tmp_path, message):
+    done = submit(tmp_path, "sbatch", 1, message)
+    assert done.returncode == 3 and message in done.stderr
+    assert (tmp_path / "tries.txt").read_text().count("try") == 1
+
+
+def test_a_controller_that_stays_away_is_waited_for_half_an_hour(tmp_path):
+    clock = f"echo $((1000 * $(wc -l < {tmp_path}/tries.txt || echo 0)))"
+    script = AWAY.format(folder=tmp_path, name="sbatch", failures=99, message=UNREACHABLE)
+    (tmp_path / "tries.txt").touch()
+    done = call(tmp_path, "sbatch", sbatch=script, sleep="exit 0", date=clock)
+    assert done.returncode == 3 and UNREACHABLE in done.stderr
+    assert (tmp_path / "tries.txt").read_text().count("try") == 2
+
+
+def test_a_preempted_job_has_ended(tmp_path):
+    done = call(tmp_path, "squeue", squeue='echo "7|PREEMPTED"; echo "8|RUNNING"')
+    assert done.returncode == 0 and done.stdout == "7|CANCELLED\n8|RUNNING\n"
+    assert call(tmp_path, "squeue", squeue="exit 1").returncode == 1
+
+
 def submissions(suite: Path, monkeypatch) -> dict[str, str]:
     """Return by rule the calls of sbatch for a tiny grid, all of which fail."""
     calls = suite / "calls.txt"

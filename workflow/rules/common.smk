@@ -32,7 +32,7 @@ shell.prefix(
     f" export SVP_DATA_DIR={shlex.quote(DATA_DIR)}; "
 )
 
-# status queries of the Slurm executor get answers also where there is no accounting database
+# the programs of Slurm, as the executor needs them
 if workflow.is_main_process:
     os.environ.update(PATH=f"{workflow.basedir}/slurm/bin:{os.environ.get('PATH')}")
 
