@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,46 @@ def test_a_preempted_job_has_ended(tmp_path):
     done = call(tmp_path, "squeue", squeue='echo "7|PREEMPTED"; echo "8|RUNNING"')
     assert done.returncode == 0 and done.stdout == "7|CANCELLED\n8|RUNNING\n"
     assert call(tmp_path, "squeue", squeue="exit 1").returncode == 1
+
+
+def resume(folder: Path, squeue: str, *options: str) -> str:
+    """Return the calls of other programs, in a folder where a Snakemake was killed."""
+    logs = folder / ".snakemake/log"
+    logs.mkdir(parents=True)
+    (logs / "1.log").write_text("SLURM run ID: svp_1\n")
+    note = f'echo "$(basename "$0") $*" >> {folder}/calls.txt'
+    programs = stand_ins(folder, squeue=f"{note}; {squeue}", scancel=note, snakemake=note)
+    command = [sys.executable, SHIMS.parent / "resume", *options]
+    environment = {"PATH": f"{programs}:/usr/bin:/bin"}
+    subprocess.run(command, env=environment, cwd=folder, check=True)
+    calls = (folder / "calls.txt").read_text().splitlines()
+    return [one for one in calls if not one.startswith("squeue")]
+
+
+SNAKEMAKE = "snakemake --cores all --profile slurm"
+
+
+def test_what_a_killed_snakemake_left_is_cancelled(tmp_path):
+    calls = resume(tmp_path, f"[ -e {tmp_path}/once ] || echo 7; touch {tmp_path}/once", "--keep")
+    ends = ["--unlock --directory . --keep", "--directory . --keep"]
+    assert calls == ["scancel 7", *(f"{SNAKEMAKE} {end}" for end in ends)]
+
+
+@pytest.mark.parametrize("option", ["-n", "--dry-run", "--dryrun"])
+def test_a_dry_run_cancels_nothing(tmp_path, capfd, option):
+    assert resume(tmp_path, "echo 7", option) == [f"{SNAKEMAKE} --dry-run --directory ."]
+    assert "would cancel Slurm jobs 7" in capfd.readouterr().err
+
+
+def test_a_slurm_that_does_not_answer_is_asked_again(tmp_path):
+    """Jobs may train meanwhile."""
+    squeue = (
+        f"[ $(wc -l < {tmp_path}/calls.txt) -ne 2 ] || exit 1; [ -e {tmp_path}/done ] || echo 7"
+    )
+    squeue += f"; [ $(wc -l < {tmp_path}/calls.txt) -eq 1 ] || touch {tmp_path}/done"
+    calls = resume(tmp_path, squeue, "--wait")
+    assert len(calls) == 2 and all(call.startswith(SNAKEMAKE) for call in calls)
+    assert (tmp_path / "calls.txt").read_text().count("squeue") == 4
 
 
 def submissions(suite: Path, monkeypatch) -> dict[str, str]:
