@@ -15,15 +15,16 @@ SECONDS_BETWEEN_TRIES = 1
 
 @contextmanager
 def holding(path: Path) -> Iterator[None]:
-    """Hold the lock file at `path`, then delete it; raises OutputError and Interrupted.
+    """Hold the lock file at `path`, which stays there, empty; raises OutputError and Interrupted.
 
-    The kernel frees the lock of a process that dies, also on another node of a network file system.
+    Were it deleted, one process could lock the old file and another a new one. The kernel frees the
+    lock of a process that dies; of a node that dies, NFS 4 after a minute or two, NFS 3 not before
+    the node is back.
     """
     file = acquire(path)
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)  # while it is still held, so that nobody else's is deleted
         os.close(file)
 
 
@@ -49,20 +50,12 @@ def try_once(path: Path) -> int | None:
     try:
         # not flock: its locks outlive the process in forked workers
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if is_at(file, path):
-            return file
+        return file
     except (BlockingIOError, PermissionError):  # what POSIX allows for a lock that is held
-        pass
+        os.close(file)
+        return None
     except OSError as error:
         os.close(file)
-        raise OutputError(f"cannot lock {path}: {error.strerror}") from error
-    os.close(file)
-    return None
-
-
-def is_at(file: int, path: Path) -> bool:
-    """Whether the path still names this file, which its last holder may have deleted."""
-    try:
-        return os.path.samestat(os.fstat(file), os.stat(path))
-    except FileNotFoundError:
-        return False
+        raise OutputError(
+            f"cannot lock {path}: {error.strerror}; checkpoints need a file system with locks"
+        ) from error

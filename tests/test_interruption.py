@@ -1,11 +1,11 @@
 """Signals, checkpoints in the middle of an epoch, and two processes that train one run."""
 
+import errno
 import json
 import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from test_training import CUDA, ROOT, run, without_times
 
 from svp_core import fetch, interruption, lock
 from svp_core.checkpoint import Saving
+from svp_core.files import OutputError
 from svp_core.methods.svp import SVP
 from svp_core.train import main
 
@@ -56,7 +57,7 @@ def interrupt(folder: Path, settings: list[str], step: int, number: int = signal
     with pytest.MonkeyPatch.context() as patch:
         signal_at(patch, step, number)
         assert main(command(folder, settings)) == interruption.EXIT_CODE == 75
-    assert sorted(path.name for path in folder.iterdir()) == ["run.pt"]
+    assert sorted(path.name for path in folder.iterdir()) == ["run.lock", "run.pt"]
 
 
 @pytest.mark.parametrize("step", [1, 7, STEPS, STEPS + 1, 3 * STEPS])
@@ -150,7 +151,7 @@ def test_signals_to_a_whole_job_spare_the_workers_until_the_checkpoint_is_writte
     )
     read_until(process, "epoch 2/")
     os.killpg(process.pid, signal.SIGTERM)
-    printed, _ = process.communicate(timeout=60)
+    printed, _ = process.communicate(timeout=600)
     assert process.returncode == 75, printed
     assert (folder / "run.pt").exists()
     resumed = run(folder, settings)
@@ -174,25 +175,27 @@ def test_a_finished_run_is_taken_and_not_trained_again(tmp_path, undisturbed, ca
 
 @pytest.mark.slow
 def test_two_processes_give_one_record(tmp_path):
-    first = start(tmp_path, LONG)
-    read_until(first, "epoch 2/")
-    second = start(tmp_path, LONG)
-    assert "run.lock" in read_until(second, "waiting for another process")
-    assert first.wait(60) == 0
-    written = (tmp_path / "run.json").read_bytes()
-    assert "epoch" not in second.communicate(timeout=60)[0] and second.returncode == 0
-    assert (tmp_path / "run.json").read_bytes() == written
-    assert not (tmp_path / "run.lock").exists()
+    """One trains, the other waits and takes its record."""
+    with lock.holding(tmp_path / "run.lock"):
+        processes = [start(tmp_path, LONG) for _ in range(2)]
+        for process in processes:
+            assert "run.lock" in read_until(process, "waiting for another process")
+    printed = [process.communicate(timeout=600)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    assert sorted("epoch 1/" in text for text in printed) == [False, True]
+    assert sum("taking the record" in text for text in printed) == 1
 
 
 @pytest.mark.slow
 def test_who_waits_continues_when_the_other_is_killed(tmp_path):
     first = start(tmp_path, LONG)
     read_until(first, "epoch 5/")
+    first.send_signal(signal.SIGSTOP)  # or it might end before the second has come
     second = start(tmp_path, LONG)
     read_until(second, "waiting for another process")
     first.kill()
-    printed, _ = second.communicate(timeout=60)
+    first.wait()
+    printed, _ = second.communicate(timeout=600)
     assert "continuing after epoch" in printed and "epoch 2/" not in printed
     assert without_times(json.loads((tmp_path / "run.json").read_text())) == without_times(
         run(tmp_path, LONG, "whole")
@@ -204,18 +207,16 @@ def test_who_waits_leaves_when_asked_to(tmp_path):
         process = start(tmp_path, LONG)
         read_until(process, "waiting for another process")
         process.send_signal(signal.SIGUSR1)
-        assert process.wait(30) == 75
+        assert process.wait(600) == 75
 
 
-def test_a_deleted_lock_is_no_lock(tmp_path):
-    """A process that waited on a file which its holder has deleted must not think it has it."""
-    path = tmp_path / "run.lock"
-    with lock.holding(path):
-        file = os.open(path, os.O_RDWR)
-    assert not lock.is_at(file, path)
-    path.touch()
-    assert not lock.is_at(file, path)
-    os.close(file)
+def test_a_file_system_without_locks_is_named(tmp_path, monkeypatch):
+    def fail(*arguments):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.lockf", fail)
+    with pytest.raises(OutputError, match="run.lock: No locks .* need a file system with locks"):
+        lock.acquire(tmp_path / "run.lock")
 
 
 def test_many_writers_never_hold_a_lock_at_once(tmp_path):
@@ -230,6 +231,5 @@ def test_many_writers_never_hold_a_lock_at_once(tmp_path):
         subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], cwd=ROOT, text=True)
         for _ in range(4)
     ]
-    started = time.monotonic()
-    assert [writer.wait(60) for writer in writers] == [0] * 4
-    assert time.monotonic() - started < 30 and not list(tmp_path.iterdir())
+    assert [writer.wait(600) for writer in writers] == [0] * 4
+    assert [path.name for path in tmp_path.iterdir()] == ["run.lock"]

@@ -253,7 +253,7 @@ def test_a_full_disk_at_the_end_keeps_the_checkpoint(tmp_path, capsys, monkeypat
     rename = os.replace
     monkeypatch.setattr("os.replace", fail)
     assert "run.json: No space left on device" in refuse(tmp_path, capsys)
-    assert [path.name for path in tmp_path.iterdir()] == ["run.pt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run.lock", "run.pt"]
 
 
 def test_a_disk_that_fills_up_while_saving_is_named(tmp_path, capsys, monkeypatch):
@@ -263,7 +263,7 @@ def test_a_disk_that_fills_up_while_saving_is_named(tmp_path, capsys, monkeypatc
     monkeypatch.setattr("torch.save", fail)
     error = refuse(tmp_path, capsys)
     assert "cannot write" in error and "run.pt" in error
-    assert not list(tmp_path.iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == ["run.lock"]
 
 
 def test_a_bad_config_is_named_before_anything_is_written(tmp_path, capsys):
