@@ -33,6 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
         with interruption.listening(), one_writer(options.checkpoint):
             saving = Saving(options.checkpoint, 60 * options.checkpoint_minutes)
             device = torch.device(options.device)
+            warn_of_unused_gpu(device)
             train(config, options.output, saving, options.data_dir, device)
     except interruption.Interrupted as signal:
         print(f"interrupted by {signal}; the same command continues", file=sys.stderr)
@@ -70,6 +71,14 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
 def one_writer(checkpoint: Path | None) -> AbstractContextManager:
     """Wait until no other process has the checkpoint; without one, writers cannot meet."""
     return lock.holding(checkpoint.with_suffix(".lock")) if checkpoint else nullcontext()
+
+
+def warn_of_unused_gpu(device: torch.device) -> None:
+    """Say that the GPU of a job is not used, as by a PyTorch that was built without CUDA."""
+    names = "CUDA_VISIBLE_DEVICES", "SLURM_JOB_GPUS"
+    granted = [name for name in names if os.environ.get(name, "-1") not in ("", "-1")]
+    if granted and device.type == "cpu" and not torch.cuda.is_available():
+        print(f"warning: {granted[0]} is set, but PyTorch finds no GPU", flush=True)
 
 
 def prepare(threads: int) -> None:

@@ -162,6 +162,14 @@ def test_a_run_on_a_cluster_says_where_and_uses_its_cpus(tmp_path, monkeypatch):
     assert json.loads(output.read_text())["environments"][0]["threads"] == 1
 
 
+def test_a_gpu_that_is_not_used_is_said(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    for granted, is_said in (("0", True), ("", False), ("-1", False)):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", granted)
+        run(tmp_path)
+        assert ("warning: CUDA_VISIBLE_DEVICES is set" in capsys.readouterr().out) == is_said
+
+
 def test_the_peak_counts_the_batch_and_not_the_labels_of_all_images(tmp_path):
     method = build_method(resolve(parse_pairs(TINY)), torch.device("cpu"))
     batch = torch.zeros(64, 1, 8, 8), torch.zeros(64, dtype=torch.long)
