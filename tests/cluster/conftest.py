@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -33,10 +33,28 @@ def cluster() -> Iterator[slurm_cluster.Cluster]:
         shutil.rmtree(folder)
 
 
+@pytest.fixture
+def on_cluster(cluster, tmp_path) -> Iterator[Callable[[dict], Workflow]]:
+    """A workflow of a config in the test's folder; what it has left running is ended."""
+    workflows = []
+
+    def make(config: dict) -> Workflow:
+        workflows.append(Workflow(copy_suite(tmp_path), cluster.environment(), config))
+        return workflows[-1]
+
+    yield make
+    for workflow in workflows:
+        workflow.stop()
+    cluster.end_jobs()
+
+
 def undisturbed(folder: Path, config: dict) -> Workflow:
     """Run a config on this machine alone."""
     workflow = Workflow(copy_suite(folder), os.environ, config)
-    assert workflow.run("snakemake", "--cores", "2") == 0, workflow.printed()
+    try:
+        assert workflow.run("snakemake", "--cores", "2") == 0, workflow.printed()
+    finally:
+        workflow.stop()
     return workflow
 
 

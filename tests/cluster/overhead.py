@@ -6,7 +6,6 @@ Needs PYTHONPATH=. in the root of the suite.
 """
 
 import csv
-import re
 import shutil
 import sys
 import tempfile
@@ -111,7 +110,7 @@ def training_times(notes: Path) -> dict[str, list[float]]:
 
 def job_times(cluster: Cluster, job: str) -> tuple[str, float, float, float]:
     """Return a job and when it was submitted, started and ended, in whole seconds since 1970."""
-    found = dict(re.findall(r"(\w+)=(\S*)", cluster.call("scontrol", "show", "job", job, "-o")))
+    found = cluster.job(job)
     keys = ("SubmitTime", "StartTime", "EndTime")
     return job, *(datetime.fromisoformat(found[key]).timestamp() for key in keys)
 

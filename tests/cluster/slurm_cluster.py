@@ -6,6 +6,7 @@ by their process ids.
 
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -47,6 +48,8 @@ MpiDefault=none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 SchedulerParameters=bf_interval=1,sched_interval=1,batch_sched_delay=0
+PreemptType=preempt/partition_prio
+PreemptMode=CANCEL
 ReturnToService=2
 KillWait=10
 MinJobAge=3600
@@ -54,6 +57,7 @@ GresTypes=gpu
 SlurmdParameters=config_overrides
 NodeName={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs={cpus} RealMemory=64000 Gres=gpu:{gpus}
 PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
+PartitionName=urgent Nodes={host} PriorityTier=10 MaxTime=INFINITE State=UP
 """
 
 
@@ -62,7 +66,11 @@ def missing() -> str | None:
     programs = [name for name in (*DAEMONS, *CLIENTS) if not program(name)]
     if programs:
         return f"Slurm is not installed ({', '.join(programs)})"
-    if not socket.gethostbyname(socket.gethostname()).startswith("127."):
+    try:
+        address = socket.gethostbyname(socket.gethostname())
+    except OSError:
+        address = ""
+    if not address.startswith("127."):
         return "the host name is not in the 127.0.0.1 line of /etc/hosts"
     return None
 
@@ -130,12 +138,15 @@ class Cluster:
 
     def stop(self) -> None:
         """End all jobs, then all daemons."""
+        try:
+            self.end_jobs()
+        finally:
+            for name in reversed(DAEMONS):
+                self.stop_daemon(name)
+
+    def end_jobs(self) -> None:
         if "slurmctld" in self.daemons:
-            try:
-                wait_until(self.is_empty, "the jobs' end")
-            finally:
-                for name in reversed(DAEMONS):
-                    self.stop_daemon(name)
+            wait_until(self.is_empty, "the jobs' end")
 
     def is_empty(self) -> bool:
         """Cancel all jobs; whether none is left."""
@@ -160,6 +171,10 @@ class Cluster:
         own = {key: value for key, value in os.environ.items() if not key.startswith(foreign)}
         return own | {"PATH": f"{self.folder}/bin:{own['PATH']}"}
 
+    def job(self, number: str) -> dict[str, str]:
+        """Return what Slurm knows of a job."""
+        return dict(re.findall(r"(\w+)=(\S*)", self.call("scontrol", "show", "job", number, "-o")))
+
     def call(self, *command: str, check: bool = True) -> str:
         """Return what a client prints."""
         done = subprocess.run(
@@ -180,7 +195,7 @@ def free_ports(count: int) -> list[int]:
             one.close()
 
 
-def wait_until(holds: Callable[[], object], what: str, seconds: float = 60) -> object:
+def wait_until(holds: Callable[[], object], what: str, seconds: float = 300) -> object:
     """Return the first true value; raises RuntimeError when it takes too long."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

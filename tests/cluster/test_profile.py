@@ -1,22 +1,19 @@
 """The command that users call, on a real cluster where nothing goes wrong."""
 
 import json
-import re
+import time
 
 import pandas as pd
-from workflow_runs import QUICK, SMALL, USER_COMMAND, Workflow, copy_suite
+from slurm_cluster import wait_until
+from workflow_runs import QUICK, SMALL, USER_COMMAND
 
 
-def properties(cluster, job: str) -> dict[str, str]:
-    return dict(re.findall(r"(\w+)=(\S*)", cluster.call("scontrol", "show", "job", job, "-o")))
-
-
-def test_the_command_gives_the_tables_of_a_local_run(cluster, tmp_path, small_run):
-    workflow = Workflow(copy_suite(tmp_path), cluster.environment(), SMALL)
+def test_the_command_gives_the_tables_of_a_local_run(cluster, tmp_path, on_cluster, small_run):
+    workflow = on_cluster(SMALL)
     assert workflow.run(*USER_COMMAND, *QUICK) == 0, workflow.printed()
     workflow.assert_tables_equal(small_run)
 
-    jobs = [properties(cluster, job) for job in workflow.submitted()]
+    jobs = [cluster.job(number) for number in workflow.submitted()]
     trainings = [job for job in jobs if "train" in job["Comment"]]
     # six runs in allocations of four, one GPU and the time of all runs for each
     assert sorted(job["TimeLimit"] for job in trainings) == ["04:00:00", "08:00:00"]
@@ -31,15 +28,23 @@ def test_the_command_gives_the_tables_of_a_local_run(cluster, tmp_path, small_ru
     assert set(runs["node"]) == {cluster.call("sinfo", "-h", "-o", "%N")}
     record = json.loads(workflow.record("digits/mlp/bp/default/0").read_text())
     assert record["environments"][0]["threads"] == 1
-    assert not list(tmp_path.glob("checkpoints/**/*.*"))
+    assert {path.suffix for path in tmp_path.glob("checkpoints/**/*.*")} == {".lock"}
 
     assert workflow.run(*USER_COMMAND, *QUICK) == 0
     assert "Nothing to be done" in workflow.printed()
 
 
-def test_sacct_answers_without_accounting(cluster, tmp_path, small_run):
-    """Snakemake asks it, not squeue, if it finds the controller away at the wrong moment."""
-    workflow = Workflow(copy_suite(tmp_path), cluster.environment(), SMALL)
-    status = ["--slurm-status-command", "sacct"]
-    assert workflow.run(*USER_COMMAND, *QUICK, *status) == 0, workflow.printed()
+def test_a_late_controller_without_accounting(cluster, on_cluster, small_run):
+    """Submissions wait for it. Then Snakemake asks sacct, as it does if squeue forgets too soon."""
+    workflow = on_cluster(SMALL)
+    cluster.stop_daemon("slurmctld")
+    try:
+        status = ["--slurm-status-command", "sacct", "--retries", "0"]
+        command = workflow.start(*USER_COMMAND, *QUICK, *status)
+        wait_until(lambda: "SLURM run ID" in workflow.printed(), "Snakemake")
+        time.sleep(12)  # sinfo and sbatch ask for nine
+        assert command.poll() is None and not workflow.submitted()
+    finally:
+        cluster.start_controller()
+    assert workflow.finish(command) == 0, workflow.printed()
     workflow.assert_tables_equal(small_run)

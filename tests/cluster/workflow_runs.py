@@ -78,7 +78,7 @@ class Workflow:
         self.started.append(process)
         return process
 
-    def finish(self, process: subprocess.Popen, seconds: float = 240) -> int:
+    def finish(self, process: subprocess.Popen, seconds: float = 900) -> int:
         """Return the exit code of a started command, whose jobs are cancelled if it hangs."""
         try:
             return process.wait(seconds)
@@ -107,8 +107,8 @@ class Workflow:
 
     def is_training(self, run: str) -> bool:
         """Whether a training is under way and far from its end."""
-        log = self.log(run)
-        return "epoch 1/" in log and f"epoch {EPOCHS // 2}/" not in log
+        epochs = re.findall(r"^epoch (\d+)/", self.log(run), re.M)
+        return bool(epochs) and int(epochs[-1]) < EPOCHS // 2
 
     def record(self, run: str) -> Path:
         return self.folder / f"results/runs/{run}.json"
