@@ -11,7 +11,7 @@ import torch
 
 from svp_core.cost import cells
 from svp_core.cost.build import build, random_batch
-from svp_core.cost.measure import interleave, time_quantities
+from svp_core.cost.measure import interleave, rounds, time_quantities
 from svp_core.cpus import available_cpus
 from svp_core.record import device_name
 from svp_core.settings import ConfigError, parse_pairs
@@ -49,20 +49,18 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
         help="such as svp:d0=128:readout=shared or bp:recipe.micro_batches=4; ratios are to the"
         " first",
     )  # fmt: skip
-    step.add_argument("--steps", type=int, default=50, help="timed steps a method (50)")
+    step.add_argument("--steps", type=rounds, default=50, help="timed steps a method (50)")
     step.add_argument("--warm-up", type=int, default=5, help="untimed steps before them (5)")
     step.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     step.add_argument("--threads", type=int, default=available_cpus(), help="CPU threads")
-    given = parser.parse_args(arguments)
-    if given.steps < 2:
-        parser.error("--steps: quartiles need at least 2")
-    return given
+    return parser.parse_args(arguments)
 
 
 def describe(spec: str, given: argparse.Namespace) -> dict:
     """Return the cell of a method as `svp:d0=128` describes it; raises ConfigError."""
     (model, *sizes), (method, *pairs) = given.model.split(":"), spec.split(":")
-    lengths = {key: getattr(given, key) for key in ("depth", "width") if getattr(given, key)}
+    lengths = {key: getattr(given, key) for key in ("depth", "width")}
+    lengths = {key: length for key, length in lengths.items() if length is not None}
     settings = parse_pairs(pairs)
     recipe = settings.pop("recipe", {})
     config = {

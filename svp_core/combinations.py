@@ -115,10 +115,15 @@ def count_blocks(model: str, sizes: dict) -> int | None:
     return sizes.get("depth")
 
 
+def stages(model: str, sizes: dict) -> int:
+    """Return how many equal stages the blocks form: depth is a multiple of it."""
+    return 4 if model == "resnet" else sizes.get("stages", 1)
+
+
 def shapes(model: str, sizes: dict, height: int, width: int) -> Iterator[str]:
     """What the model cannot do with an image of this height and width (pixels)."""
     if model == "cnn":
-        if sizes["depth"] % sizes["stages"]:
+        if sizes["depth"] % stages(model, sizes):
             yield f"model_options.depth: {sizes['depth']} is no multiple of stages"
         if min(height, width) < 2 ** sizes["stages"]:
             yield (
@@ -132,7 +137,7 @@ def shapes(model: str, sizes: dict, height: int, width: int) -> Iterator[str]:
                 f"model_options.layout: {sizes['layout']} halves {halvings} times, which needs"
                 f" images of at least {2**halvings} pixels, these have {height}x{width}"
             )
-    if model == "resnet" and (sizes["depth"] or 4) % 4:
+    if model == "resnet" and (sizes["depth"] or 4) % stages(model, sizes):
         yield f"model_options.depth: {sizes['depth']} blocks are not four equal stages"
     if model == "vit":
         if height % sizes["patch"] or width % sizes["patch"]:

@@ -160,10 +160,19 @@ def test_cells_carry_their_sizes_and_options():
         {"method": "bp"},
         {"method": "svp", "variant": "private", "method_options": {"readout": "private"}},
     ]
-    points = list(cells.points(cells.resolve(settings(sweeps=sweeps, series=series))))
-    places = [[cells.place(cell) for cell in point] for point in points]
-    assert [[place["d0"] for place in point] for point in places] == [[None, 20], [None, 30]]
-    assert {(place["depth"], place["batch"]) for point in places for place in point} == {(2, 8)}
+    (point,) = cells.points(cells.resolve(settings(sweeps=sweeps, series=series)))
+    places = [cells.place(cell) for cell in point]
+    assert [place["d0"] for place in places] == [None, 20, 30]
+    assert {(place["depth"], place["batch"]) for place in places} == {(2, 8)}
+
+
+def test_sweeps_that_meet_at_a_size_are_compared_there():
+    sweeps = [{"depth": [2, 3]}, {"width": [8, 32], "series": [{"method": "bp", "variant": "b"}]}]
+    config = settings(model_options={"depth": 2, "width": 32}, sweeps=sweeps)
+    points = cells.points(cells.resolve(config))
+    variants = [[(cell["method"], cell["variant"]) for cell in point] for point in points]
+    both = [("bp", "default"), ("svp", "default")]
+    assert variants == [[*both, ("bp", "b")], both, [("bp", "b")]]
 
 
 @pytest.mark.parametrize(

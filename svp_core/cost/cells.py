@@ -27,13 +27,22 @@ def resolve(given: Mapping) -> dict:
     return config
 
 
-def points(config: dict) -> Iterator[list[dict]]:
-    """Yield, for every point of the sweeps of a resolved config, the cells of its series."""
+def points(config: dict) -> list[list[dict]]:
+    """Return, for every size in the sweeps of a resolved config, the different cells there.
+
+    Those of all sweeps are compared with each other, the first of a size is what others relate to.
+    """
+    found: dict[str, list[dict]] = {}
     for sweep in config["sweeps"]:
         axes = {axis: sweep[axis] for axis in AXES if axis in sweep}
         for values in product(*axes.values()):
-            sizes = dict(zip(axes, values, strict=True))
-            yield [cell(config, one, sizes) for one in sweep.get("series") or config["series"]]
+            for series in sweep.get("series") or config["series"]:
+                one = cell(config, series, dict(zip(axes, values, strict=True)))
+                size = one["model_options"], one["recipe"]["batch_size"], one["image_shape"]
+                here = found.setdefault(str(size), [])
+                if one not in here:  # what has no d0 is there once
+                    here.append(one)
+    return list(found.values())
 
 
 def cell(config: dict, series: dict, sizes: dict) -> dict:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 from math import comb
 
+from svp_core import combinations
 from svp_core.cost import cells
 
 GIB = 2**30
@@ -19,7 +20,7 @@ FAR = 2**24  # a budget that allows more is no limit
 def largest_depths(config: dict, total: Callable[[dict], int]) -> Iterator[dict]:
     """Yield a row a series and budget; `total` returns the bytes of a cell.
 
-    Depths are multiples of the model's stages, and squares times these for segments.
+    Depths are multiples of the model's stages, of which segments are tried at squares only.
     """
     for series in config["series"] if config["budgets"] else ():
         depth_at, starts, degree = steps(config, series)
@@ -37,7 +38,7 @@ def largest_depths(config: dict, total: Callable[[dict], int]) -> Iterator[dict]
 
 def steps(config: dict, series: dict) -> tuple[Callable[[int], int], list[int], int]:
     """Return depth as a function of a step, where a law may begin, and its degree."""
-    stages = 4 if config["model"] == "resnet" else config["model_options"].get("stages", 1)
+    stages = combinations.stages(config["model"], config["model_options"])
     options = series.get("method_options", {})
     if options.get("activation_checkpointing") == "segments":
         return (lambda step: stages * step**2), [4, 8], 2

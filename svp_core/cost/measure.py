@@ -28,11 +28,18 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m svp_core.cost.measure",
         description="Measure training steps: time, and on a GPU energy and memory.",
     )
-    parser.add_argument("--steps", type=int, default=30, help="timed steps a method (30)")
+    parser.add_argument("--steps", type=rounds, default=30, help="timed steps a method (30)")
     parser.add_argument("--warm-up", type=int, default=5, help="untimed steps before them (5)")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=available_cpus(), help="CPU threads")
-    return record.command(parser, measure, arguments)
+    return record.command(parser, "measure", measure, arguments)
+
+
+def rounds(text: str) -> int:
+    """Return the number of timed steps that an argument asks for."""
+    if int(text) < 2:
+        raise argparse.ArgumentTypeError("quartiles need at least 2")
+    return int(text)
 
 
 def measure(config: dict, given: argparse.Namespace) -> Iterator[dict]:
@@ -44,16 +51,16 @@ def measure(config: dict, given: argparse.Namespace) -> Iterator[dict]:
         where += f", threads: {given.threads}"
     for point in cells.points(config):
         batch = [part.to(device) for part in random_batch(point[0])]
-        allocated = [allocator_peaks(cell, device, batch) for cell in point]
+        peaks = [cuda_peaks(cell, device, batch) for cell in point]
         trained = [build(cell).to(device) for cell in point]
         seconds = interleave(trained, *batch, given.warm_up, given.steps)
         for place, cell in enumerate(point):
             times = time_quantities(seconds[place], seconds[0])
             yield from cells.rows(cell, times["s"], "s", "measured", where)
             yield from cells.rows(cell, times["1"], "1", "measured", where)
-            spent = {"step_energy": step_energy(trained[place], batch, device)}
+            spent = {"step_energy": energy_in_mj(trained[place], batch, device)}
             yield from cells.rows(cell, spent, "mJ", "measured", where)
-            yield from cells.rows(cell, allocated[place], "bytes", "measured", where)
+            yield from cells.rows(cell, peaks[place], "bytes", "measured", where)
 
 
 def interleave(
@@ -82,13 +89,13 @@ def time_quantities(times: list[float], reference: list[float]) -> dict[str, dic
     }
 
 
-def step_energy(method: Method, batch: list[Tensor], device: torch.device) -> float | None:
+def energy_in_mj(method: Method, batch: list[Tensor], device: torch.device) -> float | None:
     """Return the energy of a step in mJ, None where there is no counter."""
     read = energy_counter(device)
     return read and energy.step_energy(lambda: method.step(*batch), device, read)
 
 
-def allocator_peaks(cell: dict, device: torch.device, batch: list[Tensor]) -> dict[str, int]:
+def cuda_peaks(cell: dict, device: torch.device, batch: list[Tensor]) -> dict[str, int]:
     """Return the CUDA allocator's peaks of a step in bytes, `allocated` and `reserved`; else {}."""
     if device.type != "cuda":
         return {}

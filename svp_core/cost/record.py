@@ -16,10 +16,14 @@ from svp_core.settings import ConfigError, parse_pairs
 
 def command(
     parser: argparse.ArgumentParser,
+    kind: str,
     measure: Callable[[dict, argparse.Namespace], Iterable[dict]],
     arguments: list[str] | None,
 ) -> int:
-    """Measure what the settings ask for; return 0, or 1 after an error that the user can mend."""
+    """Measure what the settings ask for; return 0, or 1 after an error that the user can mend.
+
+    kind: simulate or measure, as in `cells.sources`.
+    """
     parser.epilog = "Keys, ranges, defaults and meanings: $defs.cost in svp_core/run.schema.yaml."
     parser.add_argument("settings", nargs="+", metavar="KEY=VALUE", help="such as batch=64")
     parser.add_argument("--output", type=Path, required=True, help="record to write (JSON)")
@@ -27,7 +31,6 @@ def command(
     try:
         config = cells.resolve(parse_pairs(given.settings))
         require_writable(given.output)
-        kind = Path(sys.modules[measure.__module__].__file__).stem
         source_hash = provenance.source_hash(cells.sources(config, kind))
         write(given.output, measure(config, given), source_hash)
     except (ConfigError, OutputError) as error:

@@ -23,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m svp_core.cost.simulate",
         description="Simulate training steps and write their memory by kind and their FLOPs.",
     )
-    return record.command(parser, measure, arguments)
+    return record.command(parser, "simulate", measure, arguments)
 
 
 def measure(config: dict, given: argparse.Namespace) -> Iterator[dict]:
