@@ -10,16 +10,8 @@ from matplotlib.ticker import MaxNLocator
 from figures import scales, style
 from workflow.scripts import sweeps
 
-# In the order of stacking; light and dark alternate, so that neighbours differ in print, too.
-KINDS = {
-    "parameters": ("parameters", "#56B4E9"),
-    "optimizer": ("optimizer", "#0072B2"),
-    "gradients": ("gradients", "#F0E442"),
-    "buffers": ("buffers", "#000000"),
-    "activations_at_peak": ("activations", "#D55E00"),
-    "data": ("data", "#CC79A7"),
-    "temporary": ("temporary", "0.8"),
-}
+# Of sweeps.KINDS; light and dark alternate, so that neighbours differ in print, too.
+COLOURS = ["#56B4E9", "#0072B2", "#F0E442", "#000000", "#D55E00", "#CC79A7", "0.8"]
 CURVES = {"total": "Peak memory (MiB)", "activations": "Saved activations (MiB)"}
 BAR = 0.16  # height of a bar, in inches
 
@@ -35,10 +27,15 @@ def draw_peak(axes: Axes, rows: pd.DataFrame, looks: dict) -> None:
     for place, (method, variant) in enumerate(looks):
         values = style.pick(rows, method=method, variant=variant).set_index("quantity")["value"]
         left = 0
-        for kind, (_, colour) in KINDS.items():
+        for kind, colour in zip(sweeps.KINDS, COLOURS, strict=True):
             width = values.get(kind, 0) / style.MIB
             axes.barh(place, width, 0.76, left, color=colour)
             left += width
+        axes.annotate(
+            f"{left:,.0f}", (left, place), (2, 0), textcoords="offset points", va="center",
+            fontsize=6,
+        )  # fmt: skip
+    axes.margins(x=0.2)  # room for the numbers
     axes.set_ylim(len(looks) - 0.4, -0.6)
     axes.set_yticks([])
     axes.grid(False)
@@ -74,7 +71,8 @@ def draw_peaks(figure: SubFigure, models: dict[str, pd.DataFrame], looks: dict) 
         draw_peak(axes, bars, looks)
         axes.set_title(f"{style.label(model)}, depth {style.count(bars['depth'])}")
     label_bars(grid[0], looks)
-    style.legend(figure, [Patch(color=colour, label=name) for name, colour in KINDS.values()])
+    kinds = zip(map(sweeps.kind_label, sweeps.KINDS), COLOURS, strict=True)
+    style.legend(figure, [Patch(color=colour, label=kind) for kind, colour in kinds])
 
 
 def draw_growth(figure: SubFigure, models: dict[str, pd.DataFrame], looks: dict) -> None:
@@ -94,7 +92,7 @@ def draw_growth(figure: SubFigure, models: dict[str, pd.DataFrame], looks: dict)
 
 def draw(cost: pd.DataFrame) -> Figure:
     """Bars above, curves below; one column a model."""
-    models = style.in_order(sweeps.sweep(sweeps.of_steps(cost, *KINDS, *CURVES), "depth"))
+    models = style.in_order(sweeps.sweep(sweeps.of_steps(cost, *sweeps.KINDS, *CURVES), "depth"))
     if not models:
         return style.nothing("No model was simulated at two depths.")
     looks = style.looks(style.all_series(pd.concat(models.values())))

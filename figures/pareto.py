@@ -6,27 +6,20 @@ from matplotlib.figure import Figure
 
 from figures import scales, style
 from workflow.scripts import sweeps
+from workflow.scripts.sweeps import TIMES
 
-TIMES = ["step_time_ratio_low", "step_time_ratio", "step_time_ratio_high"]
 MEMORY = {"allocated": "allocated by CUDA", "total": "simulated"}  # the first one known is drawn
 LEAST = 4  # series of a panel
-
-
-def by_series(rows: pd.DataFrame) -> pd.DataFrame:
-    """One line a series, one column a quantity; without the series of a sweep of d0."""
-    again = rows.duplicated([*sweeps.SERIES, "quantity", "device"], keep=False)
-    swept = rows[again].set_index(sweeps.SERIES).index.unique()
-    rows = rows[~rows.set_index(sweeps.SERIES).index.isin(swept)]
-    return rows.pivot(index=sweeps.SERIES, columns="quantity", values="value")
+SPAN = 2.5  # factor that an axis spans, so that a small difference looks small
 
 
 def points(rows: pd.DataFrame) -> pd.DataFrame:
-    """Memory and times of the series of a panel; attrs: device and kind of the memory."""
-    device = sweeps.one_device(rows)
-    table = by_series(rows).reindex(columns=[*TIMES, *MEMORY]).dropna(subset=TIMES)
+    """Memory and times, one line a series of a panel; attrs: kind of the memory."""
+    table = rows.pivot(index=sweeps.SERIES, columns="quantity", values="value")
+    table = table.reindex(columns=[*TIMES, *MEMORY]).dropna(subset=TIMES)
     kind = next((name for name in MEMORY if table[name].notna().all()), "total")
     table = table.assign(memory=table[kind]).dropna(subset=["memory"])
-    table.attrs = {"device": device, "kind": kind}
+    table.attrs = {"kind": kind}
     return table
 
 
@@ -45,8 +38,8 @@ def draw_panel(axes: Axes, table: pd.DataFrame, looks: dict) -> None:
         spread = [[max(middle - low, 0)], [max(high - middle, 0)]]
         axes.errorbar(row["memory"] / style.MIB, middle, spread, **look, elinewidth=0.8,
                       markersize=5.5, markerfacecolor="none", linestyle="none")  # fmt: skip
-    scales.log_axis(axes.xaxis, room=0.12)
-    scales.log_axis(axes.yaxis, room=0.12)
+    scales.log_axis(axes.xaxis, room=0.12, least=SPAN)
+    scales.log_axis(axes.yaxis, room=0.12, least=SPAN)
     axes.grid(axis="x")
     best = front(table)
     x, y = best["memory"] / style.MIB, best["step_time_ratio"]
@@ -55,17 +48,17 @@ def draw_panel(axes: Axes, table: pd.DataFrame, looks: dict) -> None:
     axes.step(x, y, where="post", color="0.6", linewidth=0.8, zorder=0)
 
 
-def explanation(tables: list[pd.DataFrame]) -> str:
+def explanation(tables: list[pd.DataFrame], device: str) -> str:
     """What bars and line are, where times and memory are from."""
-    devices = " and ".join(sorted({table.attrs["device"] for table in tables}))
     kinds = " or ".join(dict.fromkeys(MEMORY[table.attrs["kind"]] for table in tables))
-    text = f"Bars: quartiles over rounds. Line: Pareto front. Times: {devices}. Memory: {kinds}."
-    return text + " Lower left is best."
+    text = f"Bars: quartiles over rounds. Line: Pareto front of the medians. Times: {device}."
+    return f"{text} Memory: {kinds}. Lower left is best."
 
 
 def draw(cost: pd.DataFrame) -> Figure:
     """One panel a model and size that was measured with enough series."""
-    rows = sweeps.of_steps(cost, *TIMES, *MEMORY)
+    rows = sweeps.without_d0_sweeps(sweeps.of_steps(cost, *TIMES, *MEMORY))
+    device = sweeps.one_device(rows)
     names, found = [], []
     for model in style.ordered(rows["model"]):
         for part in sweeps.same_sizes(style.pick(rows, model=model), list(style.SIZES)):
@@ -83,7 +76,7 @@ def draw(cost: pd.DataFrame) -> Figure:
     marks = {"linestyle": "none", "markersize": 5.5, "markerfacecolor": "none"}
     handles = [style.handle(*one, **marks) for one in looks.items()]
     style.legend(figure, handles)
-    style.note(figure, explanation(found))
+    style.note(figure, explanation(found, device))
     return figure
 
 

@@ -20,7 +20,7 @@ def log_ticks(decades: float) -> Locator:
         return MaxNLocator(4, steps=[1, 2, 5, 10])
     if decades < 0.9:
         return LogLocator(10, (1, 1.5, 2, 3, 5, 7))
-    return LogLocator(10, (1, 3) if decades < 1.6 else (1,), numticks=5)
+    return LogLocator(10, (1, 3) if decades < 2.2 else (1,), numticks=5)
 
 
 def log_axis(axis: Axis, room: float = 0.06, least: float = 1) -> None:
@@ -45,9 +45,9 @@ def log_axis(axis: Axis, room: float = 0.06, least: float = 1) -> None:
 def size_axis(axis: Axis, values: Iterable[int]) -> None:
     """Make an axis logarithmic, with ticks at those of the sizes that it has room for."""
     log_axis(axis)
-    values = sorted(set(values))
+    values = sorted(set(values), reverse=True)  # the largest is the one to read
     kept = values[:1]
     for value in values[1:]:
-        if value >= kept[-1] * (values[-1] / values[0]) ** 0.24:
+        if value <= kept[-1] / (values[0] / values[-1]) ** 0.24:
             kept.append(value)
     axis.set_major_locator(FixedLocator(kept))

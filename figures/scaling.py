@@ -18,9 +18,10 @@ QUANTITIES = {  # label and unit
 }
 SHOWN = [
     ("bp", "default"),
-    ("bp", "checkpoint_segments"),
+    ("bp", "checkpoint_blocks"),
     ("bp", "micro_batches_16"),
     ("svp", "default"),
+    ("svp", "micro_batches_16"),
 ]
 ROW = 1.05  # height in inches
 GAP = 0.12  # between slopes, as a part of the height of a panel
@@ -29,25 +30,20 @@ Sweeps = dict[str, dict[str, pd.DataFrame]]  # by model and axis
 
 
 def find_sweeps(cost: pd.DataFrame) -> Sweeps:
-    """The rows of every sweep of the series that are shown."""
+    """The rows of every sweep of the series that are shown, by model and axis."""
     rows = sweeps.of_steps(cost, *QUANTITIES)
     shown = pd.MultiIndex.from_frame(rows[["method", "variant"]]).isin(SHOWN)
     result: Sweeps = {}
     for axis in AXES:
         for model, part in sweeps.sweep(rows[shown], axis, LEAST).items():
             result.setdefault(model, {})[axis] = part
-    return {model: result[model] for model in style.ordered(result)}
+    return style.in_order(result)
 
 
 def of_quantity(part: pd.DataFrame, quantity: str, axis: str) -> pd.DataFrame:
     """The rows of one panel: series with enough sizes, smallest first."""
-    rows = sweeps.swept(style.pick(part, quantity=quantity), axis, LEAST)
+    rows = sweeps.wide_series(style.pick(part, quantity=quantity), axis, LEAST)
     return rows.sort_values(axis)
-
-
-def slope(x: pd.Series, y: pd.Series) -> float:
-    """The exponent of a power law through the points."""
-    return np.polyfit(np.log(x.astype(float)), np.log(y), 1)[0]
 
 
 def spread(heights: list[float]) -> list[float]:
@@ -70,7 +66,7 @@ def draw_slopes(axes: Axes, ends: list[tuple]) -> None:
 
 
 def draw_panel(axes: Axes, rows: pd.DataFrame, axis: str, unit: float, looks: dict) -> None:
-    """Draw each series of one quantity, and its slope."""
+    """Draw each series of one quantity, and the slope of each method."""
     ends = []
     for (method, variant), look in looks.items():
         line = style.pick(rows, method=method, variant=variant)
@@ -78,7 +74,8 @@ def draw_panel(axes: Axes, rows: pd.DataFrame, axis: str, unit: float, looks: di
             continue
         y = line["value"] / unit
         axes.plot(line[axis], y, **look, markersize=4, markerfacecolor="none", linewidth=1.2)
-        ends.append((y.iloc[-1], slope(line[axis], y), look["color"]))
+        if variant == "default":
+            ends.append((y.iloc[-1], sweeps.fit(line[axis], y)["slope"], look["color"]))
     scales.size_axis(axes.xaxis, rows[axis].astype(int))
     scales.log_axis(axes.yaxis)
     draw_slopes(axes, ends)
@@ -117,20 +114,14 @@ def draw_grid(found: Sweeps, lines: list[tuple[str, str]], looks: dict) -> Figur
     return figure
 
 
-def explanation(found: Sweeps) -> str:
+def explanation(found: Sweeps, device: str) -> str:
     """What the numbers are, the sizes off the axis, and what times were measured on."""
-    text = "Numbers: slope of log value against log size; 1 is linear. Sizes off the axis: "
+    text = "Numbers: slope of log value against log size, of BP and SVP. Sizes off the axis: "
     fixed = {}
     for model, parts in found.items():
         off = [part.assign(**{axis: None}) for axis, part in parts.items()]
         fixed[model] = pd.concat([part[list(style.SIZES)].astype("Float64") for part in off])
-    devices = {
-        sweeps.one_device(of_quantity(part, "step_time", axis))
-        for parts in found.values()
-        for axis, part in parts.items()
-    } - {""}
-    times = f" Times: {' and '.join(sorted(devices))}." if devices else ""
-    return text + style.fixed_sizes(fixed, *style.SIZES) + times
+    return text + style.fixed_sizes(fixed, *style.SIZES) + (f" Times: {device}." if device else "")
 
 
 def draw(cost: pd.DataFrame) -> Figure:
@@ -141,9 +132,9 @@ def draw(cost: pd.DataFrame) -> Figure:
         return style.nothing(
             f"No sweep over {LEAST} widths, batches or image sizes; snakemake cost makes it."
         )
-    text = explanation(found)  # which refuses two devices
-    parts = [part for by_axis in found.values() for part in by_axis.values()]
-    looks = style.looks(style.all_series(pd.concat(parts)))
+    rows = pd.concat(part for by_axis in found.values() for part in by_axis.values())
+    text = explanation(found, sweeps.one_device(rows))
+    looks = style.looks(style.all_series(rows))
     figure = draw_grid(found, lines, looks)
     handles = [style.handle(*one, markerfacecolor="none") for one in looks.items()]
     style.legend(figure, handles)

@@ -59,16 +59,10 @@ def section(text: str, title: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in body.splitlines()]
 
 
-def test_a_size_that_two_sweeps_share_appears_once(tmp_path):
-    measured = row("step_time", 0.5, source="measured", unit="s", device="CPU")
-    rows = [row(), row(), measured, measured | {"value": 0.7}]
-    cost = collect(tmp_path, rows)
-    assert list(cost["value"]) == [0.5, 100.0]
-
-
-def test_two_values_of_one_simulated_cell_are_refused(tmp_path):
+@pytest.mark.parametrize("value", [100.0, 101.0])
+def test_two_values_of_one_cell_are_refused(tmp_path, value):
     with pytest.raises(SystemExit, match="two values of mlp, bp, default, 2, 8, 16, 28, total"):
-        collect(tmp_path, [row(), row(value=101.0)])
+        collect(tmp_path, [row(), row(value=value)])
 
 
 @pytest.mark.parametrize(
@@ -164,7 +158,34 @@ def test_the_break_even_lies_between_two_rows(tmp_path):
         place = {"method": "svp", "variant": "codebook", "d0": d0}
         rows.append(row("flops", value, **place))
     _, text = summarise(tmp_path, rows)
-    assert section(text, "Break-even")[2] == ["mlp", "2", "flops", "between 100 and 101"]
+    line = ["mlp", "2", "svp codebook", "flops", "between 100 and 101"]
+    assert section(text, "Break-even")[2] == line
+
+
+def test_a_curve_that_never_passes_one_says_so(tmp_path):
+    rows = depth_rows()
+    for d0, value in ((10, 500.0), (100, 550.0), (1000, 599.0)):
+        rows.append(row("flops", value, method="svp", variant="codebook", d0=d0))
+    _, text = summarise(tmp_path, rows)
+    assert section(text, "Break-even")[2][-1] == "above all that were tried, 10 to 1000"
+
+
+def test_without_bp_there_is_nothing_to_relate_to(tmp_path):
+    rows = [one for one in depth_rows() if one["method"] != "bp"]
+    rows += [row("flops", 1.0, method="svp", variant="codebook", d0=d0) for d0 in (10, 20, 30)]
+    _, text = summarise(tmp_path, rows)
+    assert section(text, "Saved activations against depth")[2][-1] == "–"
+    for title in ("Peak memory of a step, and what it is made of", "Break-even"):
+        assert len(section(text, title)) == 2  # the header alone
+
+
+def test_slopes_of_the_methods_are_printed_with_their_intervals(tmp_path):
+    _, text = summarise(tmp_path, depth_rows())
+    header, _, *lines = section(text, "Slopes of log cost against log size, with 95 % intervals")
+    (line,) = [dict(zip(header, line, strict=True)) for line in lines if line[2] == "svp"]
+    assert (line["axis"], line["model"], line["points"]) == ("depth", "mlp", "4")
+    assert (line["saved"], line["FLOPs"]) == ("0.00 [0.00, 0.00]", "1.00 [1.00, 1.00]")
+    assert line["time"] == "–"
 
 
 def test_simulated_and_allocated_memory_stand_side_by_side(tmp_path):
@@ -176,7 +197,8 @@ def test_simulated_and_allocated_memory_stand_side_by_side(tmp_path):
     rows += [row("allocated", 7.7 * mib, **gpu, **place), row("reserved", 9 * mib, **gpu, **place)]
     _, text = summarise(tmp_path, depth_rows() + rows)
     line = section(text, "Simulated and allocated, MiB")[2]
-    assert line == ["mlp", "32", "16", "bp", "7", "8", "9", "+10.0 %"]
+    assert line == ["mlp", "32", "16", "bp", "7", "8", "9", "**+10.0 %**"]
+    assert [summarise_cost.apart(ratio) for ratio in (1.04, 0.94)] == ["+4.0 %", "**-6.0 %**"]
 
 
 def test_the_largest_depths_are_a_table_of_budgets(tmp_path):

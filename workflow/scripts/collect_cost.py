@@ -40,15 +40,13 @@ SCHEMA = {
 
 
 def step_rows(paths: list[str]) -> pd.DataFrame:
-    """The rows of all records; a size that two sweeps share appears once."""
+    """The rows of all records, in which every quantity of a cell has one value."""
     rows = [row for path in paths for row in tables.read_record(path, SCHEMA)["rows"]]
     frame = pd.DataFrame(rows, columns=COLUMNS, dtype=object)
-    frame = frame[~frame.duplicated() | (frame["source"] == "measured")]
-    again = frame[frame.duplicated(CELL[1:])]
-    for _, row in again[again["source"] != "measured"].iterrows():
+    for _, row in frame[frame.duplicated(CELL[1:])].iterrows():
         cell = ", ".join(str(row[name]) for name in CELL[1:] if pd.notna(row[name]))
         raise tables.TableError(f"cost: two values of {cell}")
-    return frame.drop_duplicates(CELL[1:])  # the first of two measurements counts
+    return frame
 
 
 def spent(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:

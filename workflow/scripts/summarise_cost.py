@@ -4,16 +4,27 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from scipy import stats
 
 from workflow.scripts import tables
-from workflow.scripts.sweeps import SERIES, SIZES, of_steps, steps, sweep
+from workflow.scripts.sweeps import (
+    KINDS,
+    SERIES,
+    SIZES,
+    crossings,
+    fit,
+    kind_label,
+    of_steps,
+    relative_flops,
+    steps,
+    sweep,
+    without_d0_sweeps,
+)
 
-KINDS = "parameters optimizer gradients buffers activations_at_peak data temporary".split()
-QUANTITIES = ["total", "activations", "flops", "step_time"]
-LEVEL = 0.95
+# what grows with the sizes, and how the text calls it
+QUANTITIES = {"total": "total", "activations": "saved", "flops": "FLOPs", "step_time": "time"}
+ENDS = ["slope", "low", "high"]
+APART = 5  # percent between simulated and allocated memory that ask for an explanation
 MIB = 2**20
 
 
@@ -23,19 +34,16 @@ def slope_rows(cost: pd.DataFrame) -> Iterator[dict]:
         for quantity in QUANTITIES:
             for model, rows in sweep(of_steps(cost, quantity), axis, least=3).items():
                 for series, group in rows.sort_values(axis).groupby(SERIES):
-                    names = dict(zip(SERIES, series, strict=True))
-                    fitted = fit(group[axis].astype(float), group["value"])
-                    yield {"model": model, "axis": axis, "quantity": quantity} | names | fitted
+                    line = fit(group[axis], group["value"])
+                    names = dict(zip(SERIES, series, strict=True)) | {"points": len(group)}
+                    place = {"model": model, "axis": axis, "quantity": quantity}
+                    yield place | names | line | {"growth": growth(group, axis)}
 
 
-def fit(sizes: pd.Series, values: pd.Series) -> dict:
-    """Slope of a line through the logarithms with its interval, and growth at the end."""
-    line = stats.linregress(np.log(sizes), np.log(values))
-    slope, error = (line.slope, line.stderr) if values.nunique() > 1 else (0.0, 0.0)
-    half = stats.t.ppf((1 + LEVEL) / 2, len(sizes) - 2) * error
-    growth = (values.iloc[-1] - values.iloc[-2]) / (sizes.iloc[-1] - sizes.iloc[-2])
-    ends = {"low": slope - half, "high": slope + half}
-    return {"slope": slope, "points": len(sizes), "growth": growth} | ends
+def growth(rows: pd.DataFrame, axis: str) -> float:
+    """What one more unit of the axis takes, between the two largest sizes."""
+    before, after = (rows.iloc[place] for place in (-2, -1))
+    return (after["value"] - before["value"]) / (after[axis] - before[axis])
 
 
 def wide(cost: pd.DataFrame) -> pd.DataFrame:
@@ -53,8 +61,7 @@ def series_name(method: str, variant: str) -> str:
 
 def largest(rows: pd.DataFrame) -> pd.DataFrame:
     """The series at the size of a model at which most of them, and the largest, were simulated."""
-    d0s = rows.groupby([*SIZES, *SERIES], dropna=False)["d0"].transform("nunique")
-    rows = rows[d0s < 2]  # a sweep of d0 is a figure of its own
+    rows = without_d0_sweeps(rows)
     counts = rows.groupby(SIZES, dropna=False)["total"].transform("size")
     rows = rows[counts == counts.max()]
     for size in SIZES:
@@ -82,7 +89,7 @@ def reduction(cost: pd.DataFrame) -> str:
                     *(f"{row[kind] / MIB:,.0f}" for kind in KINDS),
                 ]
             )
-    names = [kind.replace("activations_at_peak", "activations") for kind in KINDS]
+    names = map(kind_label, KINDS)
     header = ["model", "depth", "series", "total, bp/it", "saved, bp/it", "FLOPs, it/bp", "MiB"]
     return tables.markdown([*header, *names], parts)
 
@@ -90,17 +97,27 @@ def reduction(cost: pd.DataFrame) -> str:
 def flatness(slopes: pd.DataFrame) -> str:
     """By model: what one more block adds to the saved activations, SVP's in percent of BP's."""
     rows = slopes[(slopes["axis"] == "depth") & (slopes["quantity"] == "activations")]
-    lines = []
-    for model, group in rows.groupby("model"):
-        growth = group.set_index(SERIES)["growth"]
-        for (method, variant), value in growth.items():
-            row = group.set_index(SERIES).loc[(method, variant)]
-            share = 100 * value / growth["bp", "default"]
-            name = series_name(method, variant)
-            slope = f"{row['slope']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
-            lines.append([model, name, f"{value / MIB:.3f}", f"{share:.2f} %", slope])
-    header = ["model", "series", "MiB a block", "of bp's", "log-log slope"]
+    bp = rows[(rows["method"] == "bp") & (rows["variant"] == "default")]
+    ofs = bp.set_index("model")["growth"]
+    lines = [
+        [row["model"], series_name(*row[SERIES]), f"{row['growth'] / MIB:.3f}"]
+        + [f"{100 * row['growth'] / ofs[row['model']]:.2f} %" if row["model"] in ofs else "–"]
+        for _, row in rows.iterrows()
+    ]
+    header = ["model", "series", "MiB a block, between the two largest depths", "of bp's"]
     return tables.markdown(header, lines)
+
+
+def exponents(slopes: pd.DataFrame) -> str:
+    """By model and size: the slopes of the methods, each with its interval."""
+    rows = slopes[slopes["variant"] == "default"]
+    text = [f"{s:.2f} [{low:.2f}, {high:.2f}]" for s, low, high in rows[ENDS].to_numpy()]
+    table = rows.assign(text=text).pivot(
+        index=["axis", "model", "method", "points"], columns="quantity", values="text"
+    )
+    table = table.reindex(columns=list(QUANTITIES), fill_value="–").fillna("–").reset_index()
+    header = ["axis", "model", "series", "points", *QUANTITIES.values()]
+    return tables.markdown(header, table.astype(str).to_numpy().tolist())
 
 
 def depths(cost: pd.DataFrame) -> str:
@@ -116,34 +133,28 @@ def depths(cost: pd.DataFrame) -> str:
         for (model, method, variant), values in zip(found.index, found.to_numpy(), strict=True)
     ]
     header = ["model", "series", *(f"{budget:g} GiB" for budget in found.columns)]
-    return tables.markdown(header, lines)
+    note = "Multiples of the stages of a model; checkpoint_segments: squares times these.\n"
+    return f"{tables.markdown(header, lines)}\n{note}"
 
 
 def break_even(cost: pd.DataFrame) -> str:
     """By model: the rows d0 at which a step of SVP costs as much as one of BP."""
     lines = []
-    for model, rows in steps(cost).groupby("model"):
-        for quantity in ("flops", "step_time_ratio"):
-            mine = rows[rows["quantity"] == quantity]
-            counts = mine.groupby([*SIZES, *SERIES])["d0"].nunique()
-            if counts.empty or counts.max() < 3:
-                continue
-            *sizes, method, variant = counts.idxmax()
-            here = mine[(mine[SIZES] == sizes).all(axis=1)]
-            bp = here[(here["method"] == "bp") & (here["variant"] == "default")]["value"].iloc[0]
-            curve = here[(here["method"] == method) & (here["variant"] == variant)]
-            curve = curve.sort_values("d0")
-            lines.append([model, f"{sizes[0]}", quantity, crossing(curve, bp)])
-    return tables.markdown(["model", "depth", "quantity", "break-even d0"], lines)
+    for rows in (relative_flops(cost), of_steps(cost, "step_time_ratio")):
+        for model, swept in sweep(rows, "d0", least=3).items():
+            for series, curve in swept.sort_values("d0").groupby(SERIES):
+                depth, quantity = curve[["depth", "quantity"]].iloc[0]
+                lines.append([model, f"{depth}", series_name(*series), quantity, passage(curve)])
+    return tables.markdown(["model", "depth", "series", "quantity", "break-even d0"], lines)
 
 
-def crossing(curve: pd.DataFrame, level: float) -> str:
-    """Where a curve over d0 first passes a level, between which two of its values."""
-    above = curve["value"].to_numpy() > level
-    if above.all() or not above.any():
-        return f"{'below' if above.all() else 'above'} all that were tried"
-    place = int(np.flatnonzero(above[1:] != above[:-1])[0]) + 1
-    return f"between {curve['d0'].iloc[place - 1]} and {curve['d0'].iloc[place]}"
+def passage(curve: pd.DataFrame) -> str:
+    """Between which two values of d0 a curve first passes 1."""
+    places, d0 = crossings(curve["value"]), curve["d0"]
+    if places:
+        return f"between {d0.iloc[places[0]]} and {d0.iloc[places[0] + 1]}"
+    side = "below" if curve["value"].iloc[0] >= 1 else "above"
+    return f"{side} all that were tried, {d0.min()} to {d0.max()}"
 
 
 def checks(cost: pd.DataFrame) -> str:
@@ -157,12 +168,18 @@ def checks(cost: pd.DataFrame) -> str:
         [
             *(row["model"], f"{row['depth']}", f"{row['batch']}", series_name(*row[SERIES])),
             *(f"{row[name] / MIB:,.0f}" for name in ("total", "allocated", "reserved")),
-            f"{100 * (row['allocated'] / row['total'] - 1):+.1f} %",
+            apart(row["allocated"] / row["total"]),
         ]
         for _, row in found.dropna(subset=["allocated", "total"]).iterrows()
     ]
     header = "model depth batch series simulated allocated reserved difference".split()
-    return tables.markdown(header, lines)
+    return tables.markdown(header, lines) + f"\nBold: more than {APART} % apart.\n"
+
+
+def apart(ratio: float) -> str:
+    """A difference in percent, in bold if it asks for an explanation."""
+    percent = 100 * (ratio - 1)
+    return f"**{percent:+.1f} %**" if abs(percent) > APART else f"{percent:+.1f} %"
 
 
 def to_accuracy(cost: pd.DataFrame) -> str:
@@ -180,7 +197,9 @@ def to_accuracy(cost: pd.DataFrame) -> str:
         + ["–" if pd.isna(row[name]) else form.format(row[name]) for name, form in columns.items()]
         for _, row in found.iterrows()
     ]
-    return tables.markdown(["dataset", "%", "model", "series", *columns], lines)
+    note = "Medians over seeds. Trainings may have shared a machine: seconds are no benchmark.\n"
+    table = tables.markdown(["dataset", "%", "model", "series", *columns], lines)
+    return f"{table}\n{note}"
 
 
 def markdown(cost: pd.DataFrame, slopes: pd.DataFrame) -> str:
@@ -188,6 +207,7 @@ def markdown(cost: pd.DataFrame, slopes: pd.DataFrame) -> str:
     sections = {
         "Peak memory of a step, and what it is made of": reduction(cost),
         "Saved activations against depth": flatness(slopes),
+        "Slopes of log cost against log size, with 95 % intervals": exponents(slopes),
         "Largest depth": depths(cost),
         "Break-even": break_even(cost),
         "Simulated and allocated, MiB": checks(cost),

@@ -1,11 +1,16 @@
 """Sweeps in the table `cost`: rows of training steps that differ in one size only."""
 
+import numpy as np
 import pandas as pd
+from scipy import stats
 
 from workflow.scripts import tables
 
 SIZES = ["depth", "width", "batch", "image_size"]
 SERIES = ["method", "variant"]
+# what is alive at the peak, in the order of stacking
+KINDS = "parameters optimizer gradients buffers activations_at_peak data temporary".split()
+TIMES = ["step_time_ratio_low", "step_time_ratio", "step_time_ratio_high"]
 
 
 def steps(cost: pd.DataFrame) -> pd.DataFrame:
@@ -18,12 +23,19 @@ def of_steps(cost: pd.DataFrame, *quantities: str) -> pd.DataFrame:
     return steps(cost)[lambda rows: rows["quantity"].isin(quantities) & rows["value"].notna()]
 
 
+def kind_label(kind: str) -> str:
+    """How tables and figures call a kind of memory."""
+    return kind.removesuffix("_at_peak")
+
+
 def one_device(rows: pd.DataFrame) -> str:
     """What the rows were measured on, empty if on nothing; refuse two devices."""
     devices = sorted(rows["device"].dropna().unique())
     if len(devices) > 1:
-        model = ", ".join(sorted(set(rows["model"])))
-        raise tables.TableError(f"cost: {model}: devices in one panel: {' and '.join(devices)}")
+        raise tables.TableError(
+            f"cost: times of two devices cannot be compared: {' and '.join(devices)};"
+            " measure all on one (delete the records of the other in results/cost)"
+        )
     return "".join(devices)
 
 
@@ -32,21 +44,50 @@ def same_sizes(rows: pd.DataFrame, sizes: list[str]) -> list[pd.DataFrame]:
     return [part for _, part in rows.groupby(sizes, dropna=False)]
 
 
-def swept(rows: pd.DataFrame, axis: str, least: int) -> pd.DataFrame:
-    """The rows of series with enough sizes on the axis, and one value of a quantity at each."""
-    again = rows.duplicated(["method", "variant", axis, "quantity", "device"], keep=False)
-    series = rows.assign(again=again).groupby(["method", "variant"])
-    is_wide = series[axis].transform("nunique") >= least
-    return rows[is_wide & ~series["again"].transform("any")]  # what repeats is a sweep of d0
+def without_d0_sweeps(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows less those of a series that has several d0 at one size."""
+    size = ["model", *SIZES, *SERIES]
+    return rows[rows.groupby(size, dropna=False)["d0"].transform("nunique") < 2]
 
 
 def sweep(cost: pd.DataFrame, axis: str, least: int = 2) -> dict[str, pd.DataFrame]:
-    """Of each model the rows that differ only in the axis: the group of most sizes on it."""
+    """Of each model the rows that differ only in the axis: the group of most sizes on it.
+
+    Series have `least` sizes or more on the axis.
+    """
     fixed = [size for size in SIZES if size != axis]
+    rows = (cost if axis == "d0" else without_d0_sweeps(cost)).dropna(subset=[axis])
     result = {}
-    for model, rows in cost.dropna(subset=[axis]).groupby("model"):
-        groups = [swept(part, axis, least) for part in same_sizes(rows, fixed)]
-        best = max(groups, key=lambda part: (part[axis].nunique(), len(part)), default=rows)
+    for model, of_model in rows.groupby("model"):
+        groups = [wide_series(part, axis, least) for part in same_sizes(of_model, fixed)]
+        best = max(groups, key=lambda part: (part[axis].nunique(), len(part)))
         if not best.empty:
             result[model] = best
     return result
+
+
+def wide_series(rows: pd.DataFrame, axis: str, least: int) -> pd.DataFrame:
+    """The rows of series with enough sizes on the axis."""
+    return rows[rows.groupby(SERIES)[axis].transform("nunique") >= least]
+
+
+def relative_flops(cost: pd.DataFrame) -> pd.DataFrame:
+    """FLOPs divided by those of BP of the same sizes; without BP there are none."""
+    rows, keys = of_steps(cost, "flops"), ["model", *SIZES]
+    bp = rows[(rows["method"] == "bp") & (rows["variant"] == "default")]
+    rows = rows.merge(bp[[*keys, "value"]].rename(columns={"value": "bp"}), on=keys)
+    return rows.assign(value=rows["value"] / rows["bp"]).drop(columns="bp")
+
+
+def crossings(ratios: pd.Series) -> list[int]:
+    """The places in a curve after which it passes 1, BP's cost."""
+    above = ratios.to_numpy(float) >= 1
+    return [int(place) for place in np.flatnonzero(above[1:] != above[:-1])]
+
+
+def fit(sizes: pd.Series, values: pd.Series, level: float = 0.95) -> dict[str, float]:
+    """Slope of a line through the logarithms, 1 if linear, and its interval."""
+    line = stats.linregress(np.log(sizes.astype(float)), np.log(values.astype(float)))
+    slope, error = (line.slope, line.stderr) if values.nunique() > 1 else (0.0, 0.0)
+    half = stats.t.ppf((1 + level) / 2, len(sizes) - 2) * error
+    return {"slope": slope, "low": slope - half, "high": slope + half}
