@@ -1,6 +1,5 @@
 """What is planned is told before it runs."""
 
-import io
 import json
 
 import pytest
@@ -33,13 +32,16 @@ def test_a_subset_takes_less():
     assert plan.sizes(part)[0] * (60_000 // 128) == plan.sizes(whole)[0] * 10
 
 
-def test_hours_come_from_finished_runs_where_there_are_any(capsys, monkeypatch, tmp_path):
+def test_hours_come_from_finished_runs_where_there_are_any(capsys, tmp_path):
     (run,) = runs()
     operations, _ = plan.sizes(run)
     record = {"config": RUN | {"variant": "default"}, "train_flops": 10**12, "train_seconds": 5}
-    (tmp_path / "0.json").write_text(json.dumps(record))
-    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(runs())))
-    assert plan.main(["--tflops", "7", "--records", str(tmp_path / "0.json")]) == 0
+    paths = tmp_path / "plan.json", tmp_path / "0.json"
+    for path, content in zip(
+        paths, ({"runs": runs(), "records": [str(paths[1])]}, record), strict=True
+    ):
+        path.write_text(json.dumps(content))
+    assert plan.main([str(paths[0]), "--tflops", "7"]) == 0
     printed = capsys.readouterr().out
     hours = operations / 0.2e12 / 3600
     assert "0.2 measured" in printed and f"{hours:.3g}" in printed

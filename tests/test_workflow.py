@@ -136,7 +136,7 @@ def test_a_bad_config_stops_before_any_job(suite, path, value, message):
 
 def test_the_full_cost_study_is_planned_apart_from_the_grid(suite):
     planned = jobs(snakemake(suite, "-n", "cost"))
-    assert planned["simulate"] == 12 and planned["measure"] == 3 and planned["draw_full_cost"] == 4
+    assert planned["simulate"] == 12 and planned["measure"] == 4 and planned["draw_full_cost"] == 4
 
 
 def test_lint_and_format_are_clean(suite):

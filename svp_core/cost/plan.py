@@ -1,6 +1,6 @@
 """What planned runs will take, before the first of them starts: operations, hours, disk.
 
-python -m svp_core.cost.plan --tflops 10 --records results/runs/*.json < runs.json
+python -m svp_core.cost.plan plan.json --tflops 10
 """
 
 import argparse
@@ -21,17 +21,15 @@ HEADER = (*SERIES, "runs", "TFLOP a run", "TFLOP/s", "hours a run", "hours")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Read resolved runs, with the `count` of their seeds, from standard input; print the plan."""
+    """Print the plan of a JSON file: resolved `runs`, with `count` seeds each, and `records`."""
     parser = argparse.ArgumentParser(prog="python -m svp_core.cost.plan", description=__doc__)
     rate = "rate that a device is assumed to sustain where no finished run tells (10)"
     parser.add_argument("--tflops", type=float, default=10, help=rate)
-    parser.add_argument(
-        "--records", nargs="*", default=[], help="finished runs, to take rates from"
-    )
+    parser.add_argument("planned", type=Path, help="what to train, and paths of finished records")
     given = parser.parse_args(arguments)
-    runs = json.load(sys.stdin)
-    rates = measured_rates(json.loads(Path(path).read_text()) for path in given.records)
-    print("\n".join(report(runs, rates, given.tflops)))
+    planned = json.loads(given.planned.read_text())
+    rates = measured_rates(json.loads(Path(path).read_text()) for path in planned["records"])
+    print("\n".join(report(planned["runs"], rates, given.tflops)))
     return 0
 
 

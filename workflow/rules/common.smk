@@ -121,15 +121,16 @@ def record_path(name):
     return f"results/runs/{name}.json"
 
 
-def unfinished_runs(wildcards):
-    """The resolved configs of the runs without a record, and how many seeds of each, as JSON."""
-    missing = [run for name, run in RUNS.items() if not os.path.exists(record_path(name))]
+def unfinished(wildcards):
+    """Write a file, since a command line is too short: runs without a record, records of others."""
+    records = [path for name in RUNS if os.path.exists(path := record_path(name))]
+    missing = [run for name, run in RUNS.items() if record_path(name) not in records]
     cells = Counter(json.dumps(run | {"seed": 0}) for run in missing)
-    return json.dumps([json.loads(cell) | {"count": count} for cell, count in cells.items()])
-
-
-def finished_records(wildcards):
-    return [record_path(name) for name in RUNS if os.path.exists(record_path(name))]
+    runs = [json.loads(cell) | {"count": count} for cell, count in cells.items()]
+    path = Path("logs/plan.json")
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps({"runs": runs, "records": records}))
+    return str(path)
 
 
 def run_core(wildcards):

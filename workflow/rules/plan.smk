@@ -6,9 +6,7 @@ rule plan:
     conda:
         "../../envs/torch.yaml"
     params:
-        runs=unfinished_runs,
-        records=finished_records,
+        unfinished=unfinished,
         tflops=config["assumed_tflops"],
     shell:
-        "printf '%s' {params.runs:q} | python -m svp_core.cost.plan --tflops {params.tflops}"
-        " --records {params.records:q} 2> {log:q}"
+        "python -m svp_core.cost.plan {params.unfinished:q} --tflops {params.tflops} 2> {log:q}"
