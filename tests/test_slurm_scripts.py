@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_workflow import TINY, change, copy_suite, snakemake
+from suite_copy import ROOT, TINY, change, copy_suite, snakemake
 
-SHIMS = Path(__file__).parents[1] / "slurm/bin"
+SHIMS = ROOT / "slurm/bin"
 QUERY = ["-X", "--parsable2", "--noheader", "--format=JobIdRaw,State", "--name", "svp_1"]
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 import slurm_cluster
-from workflow_runs import SLOW, SMALL, Workflow, copy_suite
+from suite_copy import copy_suite
+from workflow_runs import SLOW, SMALL, Workflow
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -2,7 +2,7 @@
 
 Measured on a real Slurm on this machine, with two jobs at a time, for 1, 8 and 64 runs by default,
 each in jobs of their own and in groups as in slurm/profile.yaml. Takes about 20 minutes.
-Needs PYTHONPATH=. in the root of the suite.
+Needs PYTHONPATH=.:tests in the root of the suite.
 """
 
 import csv
@@ -18,7 +18,8 @@ from statistics import median
 
 import torch
 from slurm_cluster import CPUS, Cluster
-from workflow_runs import BIN, QUICK, SMALL, USER_COMMAND, Workflow, copy_suite
+from suite_copy import BIN, copy_suite
+from workflow_runs import QUICK, SMALL, USER_COMMAND, Workflow
 
 from svp_core.record import device_name
 

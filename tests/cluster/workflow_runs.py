@@ -3,19 +3,15 @@
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 import yaml
+from suite_copy import BIN
 
-ROOT = Path(__file__).parents[2]
-BIN = Path(sys.executable).parent
-PARTS = ["Snakefile", "config", "envs", "figures", "profiles", "slurm", "svp_core", "workflow"]
 TABLES = ["runs", "curves", "blocks", "summary", "cost"]
 DIFFERING = ["train_seconds", "seconds", "node", "job", "device"]
 USER_COMMAND = ["snakemake", "--cores", "all", "--profile", "slurm"]
@@ -46,13 +42,6 @@ SLOW = SMALL | {
     "models": {"digits": {"mlp": {"depth": 4, "width": 128}}},
 }
 LONG_RUNS = [f"digits/mlp/{method}/default/{seed}" for method in ("bp", "svp") for seed in (0, 1)]
-
-
-def copy_suite(folder: Path) -> Path:
-    for part in PARTS:
-        copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
-        copy(ROOT / part, folder / part)
-    return folder
 
 
 class Workflow:

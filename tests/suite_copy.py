@@ -1,0 +1,57 @@
+"""The suite in a folder of its own, and its command there, for tests."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[1]
+BIN = Path(sys.executable).parent
+PARTS = ["Snakefile", "config", "envs", "figures", "profiles", "slurm", "svp_core", "workflow"]
+TINY = {
+    "grid": {"model": ["mlp"], "seed": [0, 1]},
+    "recipes": {"digits": {"mlp": {"epochs": 2}}},
+    "models": {"digits": {"mlp": {"depth": 2, "width": 16}}},
+    "cost": {
+        "quick": {
+            "simulate": {"mlp": [{"depth": [2, 4]}], "cnn": [], "resnet": [], "vit": []},
+            "measure": {"mlp": [{"depth": [2], "width": [16], "batch": [16]}]},
+            "steps": 2,
+        }
+    },
+}
+
+
+def copy_suite(folder: Path) -> Path:
+    for part in PARTS:
+        copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
+        copy(ROOT / part, folder / part)
+    return folder
+
+
+def snakemake(folder: Path, *arguments: str, config: dict | None = None, ok: bool = True) -> str:
+    """Run the command in a folder and return all it printed."""
+    environment = os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}"}
+    command = [str(BIN / "snakemake"), "--cores", "2", *arguments]
+    if config:
+        (folder / "tiny.yaml").write_text(yaml.safe_dump(config))
+        command += ["--configfile", "tiny.yaml"]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    printed = done.stdout + done.stderr
+    assert (done.returncode == 0) == ok, printed
+    return printed
+
+
+def change(config: dict, path: str, value) -> dict:
+    """A copy of the config with one key, such as `grid.seed`, set."""
+    config = json.loads(json.dumps(config))
+    *parents, leaf = path.split(".")
+    node = config
+    for parent in parents:
+        node = node.setdefault(parent, {})
+    node[leaf] = value
+    return config
