@@ -31,9 +31,10 @@ def find_panels(cost: pd.DataFrame) -> dict[tuple[str, str], pd.DataFrame]:
 def mark_break_even(axes: Axes, d0: float, colour: str) -> None:
     """Draw a vertical line at the break-even and write it there."""
     axes.axvline(d0, color=colour, linewidth=0.8, linestyle=":")
+    side, gap = ("right", -2) if d0 > sum(axes.get_xlim()) / 2 else ("left", 2)
     axes.annotate(
-        f"d0 = {d0:.0f}", (d0, 0.02), (2, 0), xycoords=axes.get_xaxis_transform(),
-        textcoords="offset points", color=colour, fontsize=7,
+        f"d0 = {d0:.0f}", (d0, 0.02), (gap, 0), xycoords=axes.get_xaxis_transform(),
+        textcoords="offset points", ha=side, color=colour, fontsize=7,
     )  # fmt: skip
 
 

@@ -181,10 +181,10 @@ def test_without_bp_there_is_nothing_to_relate_to(tmp_path):
 
 def test_slopes_of_the_methods_are_printed_with_their_intervals(tmp_path):
     _, text = summarise(tmp_path, depth_rows())
-    header, _, *lines = section(text, "Slopes of log cost against log size, with 95 % intervals")
+    header, _, *lines = section(text, "Slopes of log cost against log size")
     (line,) = [dict(zip(header, line, strict=True)) for line in lines if line[2] == "svp"]
-    assert (line["axis"], line["model"], line["points"]) == ("depth", "mlp", "4")
-    assert (line["saved"], line["FLOPs"]) == ("0.00 [0.00, 0.00]", "1.00 [1.00, 1.00]")
+    assert (line["axis"], line["model"]) == ("depth", "mlp")
+    assert (line["saved"], line["FLOPs"]) == ("0.00 [0.00, 0.00] (4)", "1.00 [1.00, 1.00] (4)")
     assert line["time"] == "–"
 
 

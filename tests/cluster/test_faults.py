@@ -98,7 +98,7 @@ def test_jobs_that_die_continue_and_lose_nothing(cluster, on_cluster, slow_run):
     assert slow.finish(command) == 0, slow.printed()
     for run in victims:
         assert "continuing after epoch" in slow.log(run), run
-    assert "and step" in slow.log(victims[0])  # the cancelled one was left in mid-epoch
+    assert "interrupted by SIGTERM" in slow.printed()  # Slurm left it the time to save
     slow.assert_tables_equal(slow_run)
 
 

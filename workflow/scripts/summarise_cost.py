@@ -23,7 +23,7 @@ from workflow.scripts.sweeps import (
 
 # what grows with the sizes, and how the text calls it
 QUANTITIES = {"total": "total", "activations": "saved", "flops": "FLOPs", "step_time": "time"}
-ENDS = ["slope", "low", "high"]
+FIT = ["slope", "low", "high", "points"]
 APART = 5  # percent between simulated and allocated memory that ask for an explanation
 MIB = 2**20
 
@@ -109,15 +109,16 @@ def flatness(slopes: pd.DataFrame) -> str:
 
 
 def exponents(slopes: pd.DataFrame) -> str:
-    """By model and size: the slopes of the methods, each with its interval."""
+    """By model and size: the slopes of the methods, each with its interval and its points."""
     rows = slopes[slopes["variant"] == "default"]
-    text = [f"{s:.2f} [{low:.2f}, {high:.2f}]" for s, low, high in rows[ENDS].to_numpy()]
+    text = [f"{s:.2f} [{low:.2f}, {high:.2f}] ({n})" for s, low, high, n in rows[FIT].to_numpy()]
     table = rows.assign(text=text).pivot(
-        index=["axis", "model", "method", "points"], columns="quantity", values="text"
+        index=["axis", "model", "method"], columns="quantity", values="text"
     )
     table = table.reindex(columns=list(QUANTITIES), fill_value="–").fillna("–").reset_index()
-    header = ["axis", "model", "series", "points", *QUANTITIES.values()]
-    return tables.markdown(header, table.astype(str).to_numpy().tolist())
+    header = ["axis", "model", "series", *QUANTITIES.values()]
+    lines = tables.markdown(header, table.astype(str).to_numpy().tolist())
+    return f"{lines}\nIn square brackets the 95 % interval, in round ones the number of sizes.\n"
 
 
 def depths(cost: pd.DataFrame) -> str:
@@ -207,7 +208,7 @@ def markdown(cost: pd.DataFrame, slopes: pd.DataFrame) -> str:
     sections = {
         "Peak memory of a step, and what it is made of": reduction(cost),
         "Saved activations against depth": flatness(slopes),
-        "Slopes of log cost against log size, with 95 % intervals": exponents(slopes),
+        "Slopes of log cost against log size": exponents(slopes),
         "Largest depth": depths(cost),
         "Break-even": break_even(cost),
         "Simulated and allocated, MiB": checks(cost),
