@@ -76,7 +76,7 @@ def load(path: Path, history: dict) -> dict | None:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise CheckpointError(f"{path} is damaged ({reason}); delete it to start over") from error
     if not isinstance(state, dict) or set(state) != FIELDS:
-        raise CheckpointError(f"{path} is no checkpoint of a training; delete it to start over")
+        raise CheckpointError(f"{path} is no checkpoint of this version; delete it to start over")
     if state["config"] != history["config"]:
         saved, asked = (set(format_pairs(one["config"])) for one in (state, history))
         raise CheckpointError(

@@ -20,6 +20,8 @@ from svp_core.files import OutputError
 from svp_core.settings import ConfigError, parse_pairs
 from svp_core.training import train
 
+NO_GPU = ("", "-1", "NoDevFiles")  # what Slurm and users set where there is none
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line.
@@ -76,7 +78,7 @@ def one_writer(checkpoint: Path | None) -> AbstractContextManager:
 def warn_of_unused_gpu(device: torch.device) -> None:
     """Say that the GPU of a job is not used, as by a PyTorch that was built without CUDA."""
     names = "CUDA_VISIBLE_DEVICES", "SLURM_JOB_GPUS"
-    granted = [name for name in names if os.environ.get(name, "-1") not in ("", "-1")]
+    granted = [name for name in names if os.environ.get(name, "-1") not in NO_GPU]
     if granted and device.type == "cpu" and not torch.cuda.is_available():
         print(f"warning: {granted[0]} is set, but PyTorch finds no GPU", flush=True)
 

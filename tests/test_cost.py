@@ -199,6 +199,12 @@ def test_an_impossible_sweep_is_named(tmp_path, capsys, changes, message):
     assert not output.exists()
 
 
+def test_times_relate_to_bp_wherever_it_stands():
+    series = [{"method": "svp"}, {"method": "bp", "variant": "b"}, {"method": "bp"}]
+    ((*others, bp), _) = cells.points(cells.resolve(settings(series=series)))
+    assert measure.find_bp([*others, bp]) == 2 and measure.find_bp(others) == 0
+
+
 def test_measured_rows_name_the_device_and_the_quartiles(tmp_path):
     pairs = [f"{key}={json.dumps(value)}" for key, value in settings().items()]
     output = tmp_path / "cost.json"

@@ -113,9 +113,10 @@ def test_what_a_killed_snakemake_left_is_cancelled(tmp_path):
     assert calls == ["scancel 7", *(f"{SNAKEMAKE} {end}" for end in ends)]
 
 
-@pytest.mark.parametrize("option", ["-n", "--dry-run", "--dryrun"])
+@pytest.mark.parametrize("option", ["-n", "--dry-run", "--dryrun", "--dry-r", "-pn"])
 def test_a_dry_run_cancels_nothing(tmp_path, capfd, option):
-    assert resume(tmp_path, "echo 7", option) == [f"{SNAKEMAKE} --dry-run --directory ."]
+    (call,) = resume(tmp_path, "echo 7", option)
+    assert call.startswith(f"{SNAKEMAKE} --dry-run --directory .")
     assert "would cancel Slurm jobs 7" in capfd.readouterr().err
 
 

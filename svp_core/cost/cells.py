@@ -30,7 +30,7 @@ def resolve(given: Mapping) -> dict:
 def points(config: dict) -> list[list[dict]]:
     """Return, for every size in the sweeps of a resolved config, the different cells there.
 
-    Those of all sweeps are compared with each other, the first of a size is what others relate to.
+    They are compared with each other, whichever sweep they come from.
     """
     found: dict[str, list[dict]] = {}
     for sweep in config["sweeps"]:
@@ -40,7 +40,7 @@ def points(config: dict) -> list[list[dict]]:
                 one = cell(config, series, dict(zip(axes, values, strict=True)))
                 size = one["model_options"], one["recipe"]["batch_size"], one["image_shape"]
                 here = found.setdefault(str(size), [])
-                if one not in here:  # what has no d0 is there once
+                if one not in here:  # such as BP, which a sweep of d0 repeats
                     here.append(one)
     return list(found.values())
 

@@ -20,7 +20,7 @@ FAR = 2**24  # a budget that allows more is no limit
 def largest_depths(config: dict, total: Callable[[dict], int]) -> Iterator[dict]:
     """Yield a row a series and budget; `total` returns the bytes of a cell.
 
-    Depths are multiples of the model's stages, of which segments are tried at squares only.
+    Depths are multiples of the model's stages; for segments, squares times these.
     """
     for series in config["series"] if config["budgets"] else ():
         depth_at, starts, degree = steps(config, series)

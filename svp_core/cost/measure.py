@@ -19,7 +19,7 @@ from svp_core.cpus import available_cpus
 from svp_core.meters import clock, energy_counter
 from svp_core.methods import Method
 from svp_core.record import device_name
-from svp_core.train import prepare
+from svp_core.train import prepare, warn_of_unused_gpu
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -43,9 +43,10 @@ def rounds(text: str) -> int:
 
 
 def measure(config: dict, given: argparse.Namespace) -> Iterator[dict]:
-    """Yield the rows of all cells of a resolved config; ratios are to the first series."""
+    """Yield the rows of all cells of a resolved config; ratios are to BP, else to the first."""
     prepare(given.threads)
     device = torch.device(given.device)
+    warn_of_unused_gpu(device)
     where = device_name(device)
     if device.type == "cpu":
         where += f", threads: {given.threads}"
@@ -54,13 +55,20 @@ def measure(config: dict, given: argparse.Namespace) -> Iterator[dict]:
         peaks = [cuda_peaks(cell, device, batch) for cell in point]
         trained = [build(cell).to(device) for cell in point]
         seconds = interleave(trained, *batch, given.warm_up, given.steps)
+        reference = seconds[find_bp(point)]
         for place, cell in enumerate(point):
-            times = time_quantities(seconds[place], seconds[0])
+            times = time_quantities(seconds[place], reference)
             yield from cells.rows(cell, times["s"], "s", "measured", where)
             yield from cells.rows(cell, times["1"], "1", "measured", where)
             spent = {"step_energy": energy_in_mj(trained[place], batch, device)}
             yield from cells.rows(cell, spent, "mJ", "measured", where)
             yield from cells.rows(cell, peaks[place], "bytes", "measured", where)
+
+
+def find_bp(point: list[dict]) -> int:
+    """Return the place of plain BP among the cells of a size, 0 if it is not there."""
+    series = [(cell["method"], cell["variant"]) for cell in point]
+    return series.index(("bp", "default")) if ("bp", "default") in series else 0
 
 
 def interleave(

@@ -121,8 +121,8 @@ def record_path(name):
     return f"results/runs/{name}.json"
 
 
-def unfinished(wildcards):
-    """Write a file, since a command line is too short: runs without a record, records of others."""
+def write_unfinished(wildcards):
+    """Return a file of the runs without a record and the records of others: too long to pass on."""
     records = [path for name in RUNS if os.path.exists(path := record_path(name))]
     missing = [run for name, run in RUNS.items() if record_path(name) not in records]
     cells = Counter(json.dumps(run | {"seed": 0}) for run in missing)

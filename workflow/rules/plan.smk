@@ -6,7 +6,7 @@ rule plan:
     conda:
         "../../envs/torch.yaml"
     params:
-        unfinished=unfinished,
+        unfinished=write_unfinished,
         tflops=config["assumed_tflops"],
     shell:
         "python -m svp_core.cost.plan {params.unfinished:q} --tflops {params.tflops} 2> {log:q}"

@@ -33,8 +33,8 @@ def one_device(rows: pd.DataFrame) -> str:
     devices = sorted(rows["device"].dropna().unique())
     if len(devices) > 1:
         raise tables.TableError(
-            f"cost: times of two devices cannot be compared: {' and '.join(devices)};"
-            " measure all on one (delete the records of the other in results/cost)"
+            f"cost: two devices in one figure: {' and '.join(devices)}; measure all on one"
+            " (delete the records of the other in results/cost)"
         )
     return "".join(devices)
 
