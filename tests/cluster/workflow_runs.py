@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -77,11 +78,15 @@ class Workflow:
             raise
 
     def stop(self) -> None:
-        """Kill what a failed test has left running."""
+        """Kill what a failed test has left running, and what a job that lost its parents has."""
         for process in self.started:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+        for command in Path("/proc").glob("[0-9]*/cmdline"):
+            with suppress(OSError):  # it has ended
+                if str(self.folder).encode() in command.read_bytes():
+                    os.kill(int(command.parent.name), signal.SIGKILL)
 
     def run(self, *command: str) -> int:
         return self.finish(self.start(*command))
