@@ -13,14 +13,12 @@ LEAST = 4  # series of a panel
 SPAN = 2.5  # factor that an axis spans, so that a small difference looks small
 
 
-def points(rows: pd.DataFrame) -> pd.DataFrame:
-    """Memory and times, one line a series of a panel; attrs: kind of the memory."""
+def points(rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Memory and times, one line a series of a panel; and which of MEMORY it is."""
     table = rows.pivot(index=sweeps.SERIES, columns="quantity", values="value")
     table = table.reindex(columns=[*TIMES, *MEMORY]).dropna(subset=TIMES)
     kind = next((name for name in MEMORY if table[name].notna().all()), "total")
-    table = table.assign(memory=table[kind]).dropna(subset=["memory"])
-    table.attrs = {"kind": kind}
-    return table
+    return table.assign(memory=table[kind]).dropna(subset=["memory"]), kind
 
 
 def front(table: pd.DataFrame) -> pd.DataFrame:
@@ -48,24 +46,25 @@ def draw_panel(axes: Axes, table: pd.DataFrame, looks: dict) -> None:
     axes.step(x, y, where="post", color="0.6", linewidth=0.8, zorder=0)
 
 
-def explanation(tables: list[pd.DataFrame], device: str) -> str:
+def explanation(kinds: list[str], device: str) -> str:
     """What bars and line are, where times and memory are from."""
-    kinds = " or ".join(dict.fromkeys(MEMORY[table.attrs["kind"]] for table in tables))
+    memory = " or ".join(dict.fromkeys(MEMORY[kind] for kind in kinds))
     text = f"Bars: quartiles over rounds. Line: Pareto front of the medians. Times: {device}."
-    return f"{text} Memory: {kinds}. Lower left is best."
+    return f"{text} Memory: {memory}. Lower left is best."
 
 
 def draw(cost: pd.DataFrame) -> Figure:
     """One panel a model and size that was measured with enough series."""
     rows = sweeps.without_d0_sweeps(sweeps.of_steps(cost, *TIMES, *MEMORY))
     device = sweeps.one_device(rows)
-    names, found = [], []
+    names, found, kinds = [], [], []
     for model in style.ordered(rows["model"]):
         for part in sweeps.same_sizes(style.pick(rows, model=model), list(style.SIZES)):
-            table = points(part)
+            table, kind = points(part)
             if len(table) >= LEAST:
                 names.append(f"{style.label(model)}\n{style.sizes(part, *style.SIZES)}")
                 found.append(table)
+                kinds.append(kind)
     if not found:
         return style.nothing(f"No model was measured with {LEAST} series or more.")
     x, y = "Peak memory (MiB)", "Step time / that of BP"
@@ -76,7 +75,7 @@ def draw(cost: pd.DataFrame) -> Figure:
     marks = {"linestyle": "none", "markersize": 5.5, "markerfacecolor": "none"}
     handles = [style.handle(*one, **marks) for one in looks.items()]
     style.legend(figure, handles)
-    style.note(figure, explanation(found, device))
+    style.note(figure, explanation(kinds, device))
     return figure
 
 

@@ -7,11 +7,10 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 from slurm_cluster import Cluster, kill, wait_until
-from workflow_runs import LONG_RUNS, QUICK, SLOW, SMALL, USER_COMMAND, Workflow
+from workflow_runs import LONG_RUNS, QUICK, SLOW, SMALL, USER_COMMAND, Workflow, command_line
 
 SINGLE = ["--group-components", "runs=1"]
 
@@ -37,13 +36,6 @@ def processes(cluster: Cluster, job: str, part: str = "") -> list[int]:
     # it fails for a job that has just ended
     lines = cluster.call("scontrol", "listpids", job, check=False).splitlines()[1:]
     return [i for i in {int(line.split()[0]) for line in lines} if part in command_line(i)]
-
-
-def command_line(process: int) -> str:
-    """Return the words of a command, nothing for a process that has ended."""
-    with suppress(OSError):
-        return Path(f"/proc/{process}/cmdline").read_text().replace("\0", " ")
-    return ""
 
 
 def cancel(cluster: Cluster, job: str) -> None:

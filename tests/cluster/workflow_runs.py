@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 import yaml
+from slurm_cluster import kill
 from suite_copy import BIN
 
 TABLES = ["runs", "curves", "blocks", "summary", "cost"]
@@ -43,6 +44,13 @@ SLOW = SMALL | {
     "models": {"digits": {"mlp": {"depth": 4, "width": 128}}},
 }
 LONG_RUNS = [f"digits/mlp/{method}/default/{seed}" for method in ("bp", "svp") for seed in (0, 1)]
+
+
+def command_line(process: int) -> str:
+    """Return the words of a command, nothing for a process that has ended."""
+    with suppress(OSError):
+        return Path(f"/proc/{process}/cmdline").read_text(errors="replace").replace("\0", " ")
+    return ""
 
 
 class Workflow:
@@ -83,10 +91,9 @@ class Workflow:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
-        for command in Path("/proc").glob("[0-9]*/cmdline"):
-            with suppress(OSError):  # it has ended
-                if str(self.folder).encode() in command.read_bytes():
-                    os.kill(int(command.parent.name), signal.SIGKILL)
+        for process in map(int, filter(str.isdigit, os.listdir("/proc"))):
+            if str(self.folder) in command_line(process):
+                kill(process)
 
     def run(self, *command: str) -> int:
         return self.finish(self.start(*command))

@@ -123,13 +123,13 @@ def record_path(name):
 
 def write_unfinished(wildcards):
     """Return a file of the runs without a record and the records of others: too long to pass on."""
-    records = [path for name in RUNS if os.path.exists(path := record_path(name))]
-    missing = [run for name, run in RUNS.items() if record_path(name) not in records]
+    records = {name: path for name in RUNS if os.path.exists(path := record_path(name))}
+    missing = [run for name, run in RUNS.items() if name not in records]
     cells = Counter(json.dumps(run | {"seed": 0}) for run in missing)
     runs = [json.loads(cell) | {"count": count} for cell, count in cells.items()]
     path = Path("logs/plan.json")
     path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps({"runs": runs, "records": records}))
+    path.write_text(json.dumps({"runs": runs, "records": list(records.values())}))
     return str(path)
 
 

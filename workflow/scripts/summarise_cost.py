@@ -14,6 +14,7 @@ from workflow.scripts.sweeps import (
     crossings,
     fit,
     kind_label,
+    of_bp,
     of_steps,
     relative_flops,
     steps,
@@ -74,7 +75,7 @@ def reduction(cost: pd.DataFrame) -> str:
     parts = []
     for _, rows in wide(cost).groupby("model"):
         rows = largest(rows)
-        bp = rows[(rows["method"] == "bp") & (rows["variant"] == "default")]
+        bp = of_bp(rows)
         if bp.empty:
             continue
         bp = bp.iloc[0]
@@ -97,8 +98,7 @@ def reduction(cost: pd.DataFrame) -> str:
 def flatness(slopes: pd.DataFrame) -> str:
     """By model: what one more block adds to the saved activations, SVP's in percent of BP's."""
     rows = slopes[(slopes["axis"] == "depth") & (slopes["quantity"] == "activations")]
-    bp = rows[(rows["method"] == "bp") & (rows["variant"] == "default")]
-    ofs = bp.set_index("model")["growth"]
+    ofs = of_bp(rows).set_index("model")["growth"]
     lines = [
         [row["model"], series_name(*row[SERIES]), f"{row['growth'] / MIB:.3f}"]
         + [f"{100 * row['growth'] / ofs[row['model']]:.2f} %" if row["model"] in ofs else "–"]

@@ -71,11 +71,16 @@ def wide_series(rows: pd.DataFrame, axis: str, least: int) -> pd.DataFrame:
     return rows[rows.groupby(SERIES)[axis].transform("nunique") >= least]
 
 
+def of_bp(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of plain BP, to which others relate."""
+    return rows[(rows["method"] == "bp") & (rows["variant"] == "default")]
+
+
 def relative_flops(cost: pd.DataFrame) -> pd.DataFrame:
     """FLOPs divided by those of BP of the same sizes; without BP there are none."""
     rows, keys = of_steps(cost, "flops"), ["model", *SIZES]
-    bp = rows[(rows["method"] == "bp") & (rows["variant"] == "default")]
-    rows = rows.merge(bp[[*keys, "value"]].rename(columns={"value": "bp"}), on=keys)
+    bp = of_bp(rows)[[*keys, "value"]].rename(columns={"value": "bp"})
+    rows = rows.merge(bp, on=keys)
     return rows.assign(value=rows["value"] / rows["bp"]).drop(columns="bp")
 
 
