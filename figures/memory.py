@@ -8,7 +8,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from figures import scales, style
-from workflow.scripts import sweeps
+from svp_core.tables import sweeps
 
 # Of sweeps.KINDS; light and dark alternate, so that neighbours differ in print, too.
 COLOURS = ["#56B4E9", "#0072B2", "#F0E442", "#000000", "#D55E00", "#CC79A7", "0.8"]

@@ -5,8 +5,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures import scales, style
-from workflow.scripts import sweeps
-from workflow.scripts.sweeps import TIMES
+from svp_core.tables import sweeps
+from svp_core.tables.sweeps import TIMES
 
 MEMORY = {"allocated": "allocated by CUDA", "total": "simulated"}  # the first one known is drawn
 LEAST = 4  # series of a panel

@@ -6,8 +6,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from figures import style
-from workflow.scripts import sweeps
-from workflow.scripts.sweeps import TIMES
+from svp_core.tables import sweeps
+from svp_core.tables.sweeps import TIMES
 
 LEAST = 3  # values of d0
 NAMES = {"flops": "FLOPs / those of BP", "step_time_ratio": "Step time / that of BP"}

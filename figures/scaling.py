@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures import scales, style
-from workflow.scripts import sweeps
+from svp_core.tables import sweeps
 
 LEAST = 3  # sizes of a sweep
 AXES = {"width": "Width", "batch": "Batch (images)", "image_size": "Image size (pixels)"}

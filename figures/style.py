@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.lines import Line2D
 
-from workflow.scripts import tables
+from svp_core import tables
 
 COLUMN, PAGE = 3.25, 6.75  # widths of one and of two columns of a paper, in inches
 MARGIN = 0.6  # height of a legend and a note of two lines each, in inches

@@ -9,13 +9,13 @@ import sys
 
 import torch
 
+from svp_core.config.pairs import ConfigError, parse_pairs
 from svp_core.cost import cells
 from svp_core.cost.build import build, random_batch
 from svp_core.cost.measure import interleave, rounds, time_quantities
-from svp_core.cpus import available_cpus
-from svp_core.record import device_name
-from svp_core.settings import ConfigError, parse_pairs
+from svp_core.runtime.cpus import available_cpus
 from svp_core.train import prepare
+from svp_core.training.record import device_name
 
 
 def main(arguments: list[str] | None = None) -> int:

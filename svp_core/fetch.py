@@ -13,9 +13,9 @@ from pathlib import Path
 
 from svp_core import datasets
 from svp_core.config import require_file
-from svp_core.data_files import DataError, MissingError, checksum, manifest_path
-from svp_core.files import OutputError, write_atomically
-from svp_core.settings import ConfigError
+from svp_core.config.pairs import ConfigError
+from svp_core.data.files import DataError, MissingError, checksum, manifest_path
+from svp_core.runtime.files import OutputError, write_atomically
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import torch
 
-from svp_core import interruption, lock
-from svp_core.checkpoint import CheckpointError, Saving
 from svp_core.config import resolve
-from svp_core.cpus import available_cpus, keep_freed_memory
+from svp_core.config.pairs import ConfigError, parse_pairs
 from svp_core.datasets import DataError
-from svp_core.files import OutputError
-from svp_core.settings import ConfigError, parse_pairs
-from svp_core.training import train
+from svp_core.runtime import interruption, lock
+from svp_core.runtime.cpus import available_cpus, keep_freed_memory
+from svp_core.runtime.files import OutputError
+from svp_core.training.checkpoint import CheckpointError, Saving
+from svp_core.training.run import train
 
 NO_GPU = ("", "-1", "NoDevFiles")  # what Slurm and users set where there is none
 

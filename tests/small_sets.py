@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from svp_core import datasets, fetch
-from svp_core.data_files import File
+from svp_core.data.files import File
 
 WNIDS = ("n01440764", "n02102040", "n02979186")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from svp_core.config import resolve, schema
-from svp_core.settings import ConfigError, format_pairs, parse_pairs
+from svp_core.config.pairs import ConfigError, format_pairs, parse_pairs
 
 ROOT = Path(__file__).parents[1]
 RUN = {"dataset": "digits", "model": "mlp", "method": "svp", "seed": 0}

@@ -10,8 +10,8 @@ from svp_core.config import resolve
 from svp_core.cost import cells, largest, measure, simulate
 from svp_core.cost.energy import step_energy
 from svp_core.cost.flops import count_flops, macs
-from svp_core.meters import Meter
-from svp_core.training import build_method
+from svp_core.runtime.meters import Meter
+from svp_core.training.run import build_method
 
 REFERENCE = [784, 1000, 1000, 1000]
 BP = macs([*REFERENCE, 10])  # its head included

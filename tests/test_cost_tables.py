@@ -4,8 +4,9 @@ import pandas as pd
 import pytest
 from builders import completed, diverged, epoch, record, write_records
 
-from workflow.scripts import collect_cost, collect_runs, summarise_cost, tables
-from workflow.scripts.sweeps import of_steps, sweep
+from svp_core import tables
+from svp_core.tables.sweeps import of_steps, sweep
+from workflow.scripts import collect_cost, collect_runs, summarise_cost
 
 SERIES = [("bp", "default"), ("bp", "fused"), ("svp", "default")]
 

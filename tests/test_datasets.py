@@ -15,8 +15,8 @@ import torch
 import torchvision
 
 from svp_core import datasets, fetch
-from svp_core.data_files import DataError
-from svp_core.loading import load_images
+from svp_core.data.files import DataError
+from svp_core.data.loading import load_images
 from svp_core.train import main
 
 ROOT = Path(__file__).parents[1]

@@ -20,8 +20,9 @@ import small_sets
 import torchvision
 from test_datasets import republish
 
-from svp_core import datasets, fetch, hub
-from svp_core.data_files import DataError
+from svp_core import datasets, fetch
+from svp_core.data import hub
+from svp_core.data.files import DataError
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
@@ -222,9 +223,9 @@ def test_the_hub_refuses_what_it_did_not_publish(imagenette, tmp_path):
 
 TINY = '''"""A tiny set in the format of MNIST."""
 
-from svp_core.data_files import File
+from svp_core.data.files import File
 from svp_core.datasets import Facts
-from svp_core.torchvision_sets import read_idx
+from svp_core.data.torchvision_sets import read_idx
 
 FACTS = Facts(10, (1, 28, 28), 60, 20, (0.5,), (0.3,), "MIT", "https://example.org", {files})
 

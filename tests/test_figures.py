@@ -12,7 +12,9 @@ import pytest
 from builders import completed, cost_rows, diverged, times, write_records
 
 from figures import accuracy, accuracy_flops, memory, pareto, projection, scaling, style
-from workflow.scripts import collect_runs, summarise, sweeps, tables
+from svp_core import tables
+from svp_core.tables import sweeps
+from workflow.scripts import collect_runs, summarise
 
 INPUTS = {
     "accuracy": ["runs", "summary"],

@@ -8,7 +8,7 @@ import pytest
 import small_sets
 
 from svp_core import datasets, fetch
-from svp_core.data_files import DataError
+from svp_core.data.files import DataError
 
 
 @pytest.fixture(params=["folder", "shards"])

@@ -12,11 +12,12 @@ import pytest
 import small_sets
 from test_training import CUDA, ROOT, run, without_times
 
-from svp_core import fetch, interruption, lock
-from svp_core.checkpoint import Saving
-from svp_core.files import OutputError
+from svp_core import fetch
 from svp_core.methods.svp import SVP
+from svp_core.runtime import interruption, lock
+from svp_core.runtime.files import OutputError
 from svp_core.train import main
+from svp_core.training.checkpoint import Saving
 
 STEPS = 12  # an epoch of 1,257 digits in batches of 100
 NOISY = ["dataset=digits", "model=mlp", "method=svp", "seed=0", "recipe.batch_size=100"]
@@ -164,7 +165,7 @@ def test_a_finished_run_is_taken_and_not_trained_again(tmp_path, undisturbed, ca
     run(tmp_path, NOISY)
     (tmp_path / "run.json").unlink()
     with monkeypatch.context() as patch:
-        patch.setattr("svp_core.training.run", None)
+        patch.setattr("svp_core.training.run.run", None)
         assert without_times(run(tmp_path, NOISY)) == undisturbed
     other = run(tmp_path, [*NOISY[:3], "seed=1", *NOISY[4:]])
     assert other["config"]["seed"] == 1 and other["curves"] != undisturbed["curves"]

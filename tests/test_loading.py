@@ -9,15 +9,16 @@ import pytest
 import small_sets
 import torch
 
-from svp_core import datasets, fetch, image_files, streaming
-from svp_core.augmentation import crop, cutout, flip
+from svp_core import datasets, fetch
 from svp_core.config import resolve
-from svp_core.data_files import DataError
+from svp_core.config.pairs import ConfigError
+from svp_core.data import image_files, streaming
+from svp_core.data.augmentation import crop, cutout, flip
+from svp_core.data.files import DataError
+from svp_core.data.loading import ResidentImages, load_images, stratified
+from svp_core.data.streaming import StreamedImages
 from svp_core.datasets import Facts, Split
-from svp_core.loading import ResidentImages, load_images, stratified
 from svp_core.seeds import derive
-from svp_core.settings import ConfigError
-from svp_core.streaming import StreamedImages
 from svp_core.train import main
 
 CPU, ALL = torch.device("cpu"), ["crop", "flip", "cutout"]

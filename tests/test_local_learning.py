@@ -7,8 +7,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from svp_core.config import resolve
-from svp_core.epochs import evaluate
-from svp_core.training import build_method
+from svp_core.training.epochs import evaluate
+from svp_core.training.run import build_method
 
 
 def config(**changes) -> dict:

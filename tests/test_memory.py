@@ -6,9 +6,9 @@ from torch.distributed._tools.mem_tracker import MemTracker
 
 from svp_core.config import resolve
 from svp_core.cost import cells
+from svp_core.cost.memory import KINDS, measure_step, peak_memory
 from svp_core.cost.simulate import simulate as simulate_rows
-from svp_core.memory import KINDS, measure_step, peak_memory
-from svp_core.training import build_method
+from svp_core.training.run import build_method
 
 SIZES = {
     "mlp": {"width": 64},

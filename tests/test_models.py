@@ -6,9 +6,10 @@ from networks import batch, build, build_method
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from svp_core import combinations, layouts, memory, models
+from svp_core import combinations, layouts, models
 from svp_core.config import options, resolve, schema
-from svp_core.settings import ConfigError, format_pairs, parse_pairs
+from svp_core.config.pairs import ConfigError, format_pairs, parse_pairs
+from svp_core.cost import memory
 
 SMALL = {
     "mlp": {"width": 32},

@@ -10,7 +10,7 @@ from svp_core import readouts
 from svp_core.alignments import ALIGNMENTS, Reading
 from svp_core.config import resolve
 from svp_core.projections import PROJECTIONS, draw
-from svp_core.training import build_method
+from svp_core.training.run import build_method
 
 LOGITS = st.lists(st.floats(-50, 50), min_size=2, max_size=12)
 CATEGORICAL = ["kl", "bhattacharyya"]
@@ -171,7 +171,7 @@ def test_both_schedules_give_identical_numbers(readout, alignment):
 
 
 def test_the_fused_schedule_holds_one_units_gradients_and_the_other_all():
-    from svp_core.memory import measure_step
+    from svp_core.cost.memory import measure_step
 
     sizes = {"depth": 8, "width": 64}
     fused, after = (build(**sizes, update=schedule) for schedule in ("fused", "after"))

@@ -4,8 +4,9 @@ import pytest
 import torch
 from networks import batch, build
 
-from svp_core import activation_checkpointing, methods
+from svp_core import methods
 from svp_core.config import ConfigError, checked, options, resolve, schema
+from svp_core.runtime import activation_checkpointing
 
 SIZES = {
     "mlp": {"depth": 5, "width": 12},

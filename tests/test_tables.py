@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from builders import completed, diverged, epoch, record, write_records
 
-from workflow.scripts import collect_runs, summarise, tables
+from svp_core import tables
+from workflow.scripts import collect_runs, summarise
 
 
 def collect(tmp_path, records):

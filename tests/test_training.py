@@ -13,13 +13,14 @@ import pytest
 import torch
 import yaml
 
-from svp_core import provenance, training
+from svp_core import provenance
 from svp_core.config import resolve
-from svp_core.cpus import available_cpus
-from svp_core.memory import measure_step
-from svp_core.settings import parse_pairs
+from svp_core.config.pairs import parse_pairs
+from svp_core.cost.memory import measure_step
+from svp_core.runtime.cpus import available_cpus
 from svp_core.train import main
-from svp_core.training import build_method
+from svp_core.training.run import build_method
+from svp_core.training.run import run as training
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = ["dataset=digits", "model=mlp", "method=svp", "seed=3", "recipe.epochs=3"]
@@ -54,7 +55,7 @@ def interrupted(folder: Path, settings: list[str] = TINY) -> Path:
 
     checkpoint = folder / "run.pt"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("svp_core.training.evaluate", once_then(stop))
+        patch.setattr("svp_core.training.run.evaluate", once_then(stop))
         with pytest.raises(KeyboardInterrupt):
             run(folder, settings)
     assert checkpoint.exists()
@@ -62,7 +63,7 @@ def interrupted(folder: Path, settings: list[str] = TINY) -> Path:
 
 
 def once_then(fail):
-    from svp_core.epochs import evaluate
+    from svp_core.training.epochs import evaluate
 
     calls = []
 
@@ -142,7 +143,7 @@ def test_a_diverging_run_keeps_its_curves_and_succeeds(tmp_path):
 def test_a_run_continued_elsewhere_says_so(tmp_path, monkeypatch):
     whole = run(tmp_path, name="whole")
     with monkeypatch.context() as patch:
-        patch.setattr("svp_core.record.device_name", lambda device: "another processor")
+        patch.setattr("svp_core.training.record.device_name", lambda device: "another processor")
         interrupted(tmp_path)
     record = run(tmp_path)
     devices = [environment["device"] for environment in record["environments"]]
@@ -213,7 +214,7 @@ def test_a_checkpoint_of_other_data_is_refused(tmp_path, capsys, monkeypatch):
     interrupted(tmp_path)
     origin = training.find_origin
     other = {"data_hash": "1" * 12}
-    monkeypatch.setattr("svp_core.training.find_origin", lambda *given: origin(*given) | other)
+    monkeypatch.setattr("svp_core.training.run.find_origin", lambda *given: origin(*given) | other)
     assert "run.pt belongs to other data (None, now 111111111111)" in refuse(tmp_path, capsys)
 
 
@@ -244,7 +245,7 @@ def test_a_checkpoint_cannot_run_code(tmp_path, capsys):
 
 
 def test_an_unwritable_output_is_refused_before_training(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("svp_core.training.run", None)
+    monkeypatch.setattr("svp_core.training.run.run", None)
     (tmp_path / "file").write_text("")
     error = refuse(tmp_path, capsys, SETTINGS, "file/run")
     assert "cannot write" in error and "file/run.json" in error

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from svp_core import combinations, provenance
 from svp_core.config import checked, options, schema
-from svp_core.settings import ConfigError
+from svp_core.config.pairs import ConfigError
 
 AXES = ("depth", "width", "batch", "image_size", "d0")
 

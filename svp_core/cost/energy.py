@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import torch
 
-from svp_core.meters import clock
+from svp_core.runtime.meters import clock
 
 
 def step_energy(

@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 
 from svp_core import provenance
+from svp_core.config.pairs import ConfigError, parse_pairs
 from svp_core.cost import cells
-from svp_core.files import OutputError, require_writable, write_atomically
-from svp_core.settings import ConfigError, parse_pairs
+from svp_core.runtime.files import OutputError, require_writable, write_atomically
 
 
 def command(

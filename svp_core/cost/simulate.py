@@ -10,8 +10,7 @@ from collections.abc import Iterator
 
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from svp_core import memory
-from svp_core.cost import cells, record
+from svp_core.cost import cells, memory, record
 from svp_core.cost.build import build, random_batch
 from svp_core.cost.flops import count_flops
 from svp_core.cost.largest import largest_depths

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from svp_core.data_files import DataError, File, verify
-from svp_core.image_files import ImageFiles, Listing, find_images
+from svp_core.data.files import DataError, File, verify
+from svp_core.data.image_files import ImageFiles, Listing, find_images
 
 __all__ = ["DataError", "Facts", "File", "Split", "facts", "load"]
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from svp_core.data.torchvision_sets import download, read_cifar
 from svp_core.datasets import Facts, File, Split
-from svp_core.torchvision_sets import download, read_cifar
 
 FACTS = Facts(
     classes=10,

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from svp_core import hub
+from svp_core.data import hub
+from svp_core.data.image_files import ImageFiles, read_image_files
 from svp_core.datasets import Facts
-from svp_core.image_files import ImageFiles, read_image_files
 
 FACTS = Facts(
     classes=10,

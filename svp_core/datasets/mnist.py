@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from svp_core.data.torchvision_sets import download, idx_files, read_idx
 from svp_core.datasets import Facts, Split
-from svp_core.torchvision_sets import download, idx_files, read_idx
 
 FACTS = Facts(
     classes=10,

@@ -4,10 +4,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from svp_core import activation_checkpointing
 from svp_core.methods import Method, at_least_float32, update
 from svp_core.models import Model
-from svp_core.optimization import build_optimizer
+from svp_core.recipe import build_optimizer
+from svp_core.runtime import activation_checkpointing
 from svp_core.seeds import derive
 
 

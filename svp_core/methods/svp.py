@@ -14,7 +14,7 @@ from svp_core import readouts as readout_kinds
 from svp_core.alignments import ALIGNMENTS, Reading
 from svp_core.methods import Method, at_least_float32, update
 from svp_core.models import Model
-from svp_core.optimization import build_optimizer
+from svp_core.recipe import build_optimizer
 from svp_core.seeds import derive
 
 

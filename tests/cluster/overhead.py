@@ -21,7 +21,7 @@ from slurm_cluster import CPUS, Cluster
 from suite_copy import BIN, copy_suite
 from workflow_runs import QUICK, SMALL, USER_COMMAND, Workflow
 
-from svp_core.record import device_name
+from svp_core.training.record import device_name
 
 TARGET = "results/tables/runs.csv"
 # notes start and end of every training, in seconds since 1970

@@ -15,7 +15,7 @@ from svp_core import datasets
 from svp_core.config import options, require_file, resolve
 from svp_core.cost import cells
 from svp_core.provenance import run_sources, sources
-from svp_core.settings import ConfigError, format_pairs
+from svp_core.config.pairs import ConfigError, format_pairs
 
 # half a second, which every job would wait for what has been checked already
 if workflow.is_main_process:

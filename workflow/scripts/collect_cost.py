@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from workflow.scripts import tables
+from svp_core import tables
 
 COLUMNS = [name for name in tables.columns("cost") if name != "dataset"]
 CELL = [name for name in tables.columns("cost") if name not in ("value", "unit")]

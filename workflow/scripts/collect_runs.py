@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from workflow.scripts import tables
+from svp_core import tables
 
 SCHEMA = yaml.safe_load((tables.SCHEMAS / "record.schema.yaml").read_text())
 

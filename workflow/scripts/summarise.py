@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 from scipy import stats
 
-from workflow.scripts import tables
+from svp_core import tables
 
 PAIR = ["dataset", "model", "seed"]
 LEVEL = 0.95

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from workflow.scripts import tables
-from workflow.scripts.sweeps import (
+from svp_core import tables
+from svp_core.tables.sweeps import (
     KINDS,
     SERIES,
     SIZES,

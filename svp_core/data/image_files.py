@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from svp_core.data_files import (
+from svp_core.data.files import (
     DataError,
     MissingError,
     advice,

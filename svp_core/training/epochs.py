@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import torch
 
-from svp_core import interruption
-from svp_core.loading import ResidentImages, StreamedImages
-from svp_core.meters import Meter
+from svp_core.data.loading import ResidentImages, StreamedImages
 from svp_core.methods import Method
-from svp_core.optimization import learning_rate
+from svp_core.recipe import learning_rate
+from svp_core.runtime import interruption
+from svp_core.runtime.meters import Meter
 from svp_core.seeds import derive
 
 EVALUATION_BATCH = 500  # images; accuracies do not depend on it

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from workflow.scripts import tables
+from svp_core import tables
 
 SIZES = ["depth", "width", "batch", "image_size"]
 SERIES = ["method", "variant"]

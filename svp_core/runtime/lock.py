@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from svp_core import interruption
-from svp_core.files import OutputError
+from svp_core.runtime import interruption
+from svp_core.runtime.files import OutputError
 
 SECONDS_BETWEEN_TRIES = 1
 

@@ -6,14 +6,16 @@ from pathlib import Path
 
 import torch
 
-from svp_core import checkpoint, datasets, interruption, methods, models, provenance, record
+from svp_core import datasets, methods, models, provenance
 from svp_core.cost.flops import count_flops
-from svp_core.data_files import checksum, manifest_path
-from svp_core.epochs import Epoch, evaluate
-from svp_core.files import require_writable
-from svp_core.interruption import Interrupted
-from svp_core.loading import load_images
-from svp_core.memory import peak_memory
+from svp_core.cost.memory import peak_memory
+from svp_core.data.files import checksum, manifest_path
+from svp_core.data.loading import load_images
+from svp_core.runtime import interruption
+from svp_core.runtime.files import require_writable
+from svp_core.runtime.interruption import Interrupted
+from svp_core.training.epochs import Epoch, evaluate
+from svp_core.training.run import checkpoint, record
 
 
 def train(

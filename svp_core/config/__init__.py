@@ -10,7 +10,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from svp_core import combinations
-from svp_core.settings import ConfigError
+from svp_core.config.pairs import ConfigError
 
 HERE = Path(__file__).parent
 

@@ -15,8 +15,8 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
 
-from svp_core import activation_checkpointing
 from svp_core.methods import Method
+from svp_core.runtime import activation_checkpointing
 
 KINDS = (
     "parameters",

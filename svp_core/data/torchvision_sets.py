@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from svp_core.data_files import File, difference
+from svp_core.data.files import File, difference
 from svp_core.datasets import Facts, Split
 
 

@@ -1,4 +1,4 @@
-"""Tables by the contract of workflow/schemas/tables.yaml: check, read, render and write them."""
+"""Tables by the contract of glossary.yaml: check, read, render and write them."""
 
 import json
 import os
@@ -12,8 +12,7 @@ import jsonschema
 import pandas as pd
 import yaml
 
-SCHEMAS = Path(__file__).parents[1] / "schemas"
-GLOSSARY = yaml.safe_load((SCHEMAS / "tables.yaml").read_text())
+GLOSSARY = yaml.safe_load((Path(__file__).parent / "glossary.yaml").read_text())
 SERIES = ["dataset", "model", "method", "variant"]
 RUN = [*SERIES, "seed"]
 

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from svp_core import interruption
-from svp_core.augmentation import Preparation
-from svp_core.data_files import DataError
+from svp_core.data.augmentation import Preparation
+from svp_core.data.files import DataError
+from svp_core.data.image_files import ImageFiles, Sample
 from svp_core.datasets import Facts
-from svp_core.image_files import ImageFiles, Sample
+from svp_core.runtime import interruption
 from svp_core.seeds import derive
 
 Task = tuple[Sample, int | None]  # an image, and the seed of its crop

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from svp_core import datasets
-from svp_core.augmentation import Preparation
+from svp_core.data.augmentation import Preparation
+from svp_core.data.streaming import StreamedImages
 from svp_core.datasets import Facts, Split
 from svp_core.seeds import derive
-from svp_core.streaming import StreamedImages
 
 
 class ResidentImages:

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from svp_core.data_files import DataError, checksum
+from svp_core.data.files import DataError, checksum
 
 
 def download(repository: str, revision: str, patterns: list[str], folder: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy
 import torch
 
-from svp_core.files import write_atomically
+from svp_core.runtime.files import write_atomically
 
 
 def write(path: Path, record: dict) -> None:

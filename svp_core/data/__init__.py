@@ -1,0 +1,1 @@
+"""From files to batches: verify, read, download, stream, augment."""

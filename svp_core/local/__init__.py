@@ -1,0 +1,1 @@
+"""Parts of local methods: projections, readouts and alignments, one file each."""

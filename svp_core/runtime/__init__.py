@@ -1,0 +1,1 @@
+"""Living on a machine: files, locks, signals, CPUs, meters, recomputation."""
