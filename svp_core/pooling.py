@@ -1,10 +1,27 @@
-"""phi: one vector an image from a feature map, tokens or a vector (spec: what is not a vector)."""
+"""phi: one vector an image from a feature map, tokens or a vector."""
+
+from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
-from torch import Tensor
-from torch.nn import functional as F
+from svp_core.config.options import OptionSet, choice, integer
+from svp_core.config.run import ModelOptions
+
+if TYPE_CHECKING:  # the options below are read without torch
+    from torch import Tensor
+
+
+class MapOptions(ModelOptions):
+    """What is seen of feature maps."""
+
+    pool: str = choice(
+        "avg", "flatten", meaning="phi, what a reading or the head of BP sees of a feature map"
+    )
+    grid: int = integer(
+        4, "of avg, most cells a side that it keeps; 1 is the global average", at_least=1
+    )
 
 
 def flatten(hidden: Tensor) -> Tensor:
@@ -17,6 +34,8 @@ def avg(hidden: Tensor, grid: int) -> Tensor:
 
     A vector (B, d), such as that of a dense layer above feature maps, stays as it is.
     """
+    from torch.nn import functional as F
+
     if hidden.dim() == 2:
         return hidden
     height, width = hidden.shape[2:]
@@ -39,6 +58,10 @@ def cls(hidden: Tensor) -> Tensor:
 POOLS = {"flatten": flatten, "avg": avg, "mean": mean, "cls": cls}
 
 
-def build(pool: str = "flatten", grid: int = 1) -> Callable[[Tensor], Tensor]:
-    """Return the function of this name, activation -> (B, d); only `avg` has a grid."""
-    return partial(avg, grid=grid) if pool == "avg" else POOLS[pool]
+def build(options: OptionSet) -> Callable[[Tensor], Tensor]:
+    """Return the function activation -> (B, d) that a model's options `pool` and `grid` name.
+
+    Models without such options are seen whole.
+    """
+    pool = getattr(options, "pool", "flatten")
+    return partial(avg, grid=options.grid) if pool == "avg" else POOLS[pool]

@@ -3,18 +3,32 @@
 import ast
 import hashlib
 import subprocess
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
+from svp_core.config import options
+
 PACKAGE = Path(__file__).parent
+CHECKS = PACKAGE / "config"  # decides no number: a run is told by its resolved config
 
 
-def run_sources(dataset: str, model: str, method: str) -> list[Path]:
-    """Return the files that decide the numbers of such a run.
+def run_sources(config: Mapping) -> list[Path]:
+    """Return the files that decide the numbers of a resolved run.
 
-    The files of another model are not among them, nor those that only check configs.
+    The files of another model, readout or metric are not among them, nor those that check configs.
     """
-    return sources("training", f"datasets.{dataset}", f"models.{model}", f"methods.{method}")
+    metrics = (f"metrics.{name}" for name in config["metrics"])
+    return sources("training.run", f"datasets.{config['dataset']}", *built_from(config), *metrics)
+
+
+def built_from(config: Mapping) -> Iterator[str]:
+    """Yield the modules that a model and a method are built from: their files and their parts."""
+    for folder, axis in (("models", "model"), ("methods", "method")):
+        name = config[axis]
+        yield f"{folder}.{name}"
+        for where, part in options.parts(options.declared(folder, name), config[f"{axis}_options"]):
+            yield f"{where.replace('/', '.')}.{part}"
 
 
 def sources(*modules: str) -> list[Path]:
@@ -22,7 +36,7 @@ def sources(*modules: str) -> list[Path]:
     pending, found = [f"{PACKAGE.name}.{module}" for module in modules], set()
     while pending:
         file = module_file(pending.pop())
-        if file and file not in found:
+        if file and file not in found and CHECKS not in file.parents:
             found.add(file)
             pending += imported(file)
     return sorted(found)
@@ -49,11 +63,34 @@ def module_file(name: str) -> Path | None:
 
 
 def source_hash(files: list[Path]) -> str:
-    """Return the first 12 digits of a SHA-256 over names and contents."""
+    """Return the first 12 digits of a SHA-256 over names and code of files."""
     digest = hashlib.sha256()
     for file in files:
-        digest.update(f"{file.relative_to(PACKAGE)}\0".encode() + file.read_bytes() + b"\0")
+        digest.update(f"{file.relative_to(PACKAGE)}\0{code(file)}\0".encode())
     return digest.hexdigest()[:12]
+
+
+@cache
+def code(file: Path) -> str:
+    """Return what a file computes, without what explains or declares it.
+
+    That is comments, docstrings, and the options with their refusals: their values are in a config.
+    """
+    tree = ast.parse(file.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef) and node.name == "Options":
+            node.body = [one for one in node.body if not is_declaration(one)]
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            if ast.get_docstring(node, clean=False) is not None:
+                node.body = node.body[1:]
+            node.body = node.body or [ast.Pass()]
+    return ast.unparse(tree)
+
+
+def is_declaration(statement: ast.stmt) -> bool:
+    """Whether a statement in a class `Options` declares an option, or says what is impossible."""
+    is_refusal = isinstance(statement, ast.FunctionDef) and statement.name.startswith("refuse")
+    return is_refusal or isinstance(statement, ast.AnnAssign)
 
 
 def repository() -> dict:

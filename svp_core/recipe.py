@@ -1,24 +1,94 @@
-"""Optimiser and learning rate of a recipe, the same for every method."""
+"""The recipe: how parameters are trained, the same for every method."""
 
 from collections.abc import Iterable
 from math import cos, pi
 
 from torch import nn, optim
 
+from svp_core.config.options import OptionSet, choice, flag, integer, number, option
 
-def build_optimizer(parameters: Iterable[nn.Parameter], recipe: dict) -> optim.Optimizer:
+
+class Options(OptionSet):
+    """Budget, optimiser, rate, precision, augmentation."""
+
+    epochs: int = integer(30, "passes over the training images", at_least=1)
+    batch_size: int = integer(
+        64, "images a step; the last incomplete batch of an epoch is dropped", at_least=1
+    )
+    micro_batches: int = integer(
+        1,
+        "equal parts of a batch that pass one after another, their gradients summed (gradient"
+        " accumulation); a batch norm sees one part at a time. svp passes all parts through a unit"
+        " before the next",
+        at_least=1,
+    )
+    optimizer: str = choice("adamw", "sgd", meaning="as of torch.optim")
+    lr: float = number(0.001, "peak learning rate", above=0)
+    weight_decay: float = number(0.0, "decoupled for adamw, L2 for sgd", at_least=0)
+    momentum: float = number(0.9, "of sgd; adamw ignores it", at_least=0, below=1)
+    warmup_epochs: float = number(
+        1, "epochs of linear growth from 0 to lr, before the cosine to 0", at_least=0
+    )
+    precision: str = choice(
+        "float32",
+        "bfloat16",
+        meaning="of activations and products; parameters and losses stay in float32",
+    )
+    channels_last: bool = flag(
+        False, "memory layout of feature maps; the numbers differ by rounding only"
+    )
+    augmentation: list[str] = option(
+        [],
+        "of training images, in turn: crop (a shift by up to an eighth of the side, borders"
+        " reflected; of large sets a random resized crop), flip (left to right), cutout (a square"
+        " of a quarter of the side, set to the mean)",
+        type="array",
+        items={"enum": ["crop", "flip", "cutout"]},
+        uniqueItems=True,
+    )
+    train_images: int | None = integer(
+        None,
+        "size of a fixed subset, stratified by class; null means all training images",
+        at_least=1,
+    )
+    label_smoothing: float = number(0.0, "of the cross-entropy", at_least=0, below=1)
+
+    def refuse(self, run):
+        if run.train_size is not None:
+            yield from self.refuse_images(run)
+        if self.batch_size % self.micro_batches:
+            yield (
+                f"micro_batches: {self.micro_batches} parts of {self.batch_size} images would not"
+                " be equal"
+            )
+        if self.warmup_epochs > self.epochs:
+            yield f"warmup_epochs: {self.warmup_epochs} exceeds epochs {self.epochs}"
+
+    def refuse_images(self, run):
+        """Yield what asks for more images than there are."""
+        available = self.train_images or run.train_size
+        if not run.classes <= available <= run.train_size:
+            yield (
+                f"train_images: {available} is not from {run.classes} classes to"
+                f" {run.train_size} images"
+            )
+        if self.batch_size > available:
+            yield f"batch_size: {self.batch_size} exceeds the {available} images"
+
+
+def build_optimizer(parameters: Iterable[nn.Parameter], recipe: OptionSet) -> optim.Optimizer:
     """Return the recipe's optimiser; `fused` keeps temporaries of the size of the model away."""
-    lr, decay = recipe["lr"], recipe["weight_decay"]
-    if recipe["optimizer"] == "adamw":
+    lr, decay = recipe.lr, recipe.weight_decay
+    if recipe.optimizer == "adamw":
         return optim.AdamW(parameters, lr=lr, weight_decay=decay, fused=True)
-    momentum = recipe["momentum"]
+    momentum = recipe.momentum
     return optim.SGD(parameters, lr=lr, momentum=momentum, weight_decay=decay, fused=True)
 
 
-def learning_rate(epochs_done: float, recipe: dict) -> float:
+def learning_rate(epochs_done: float, recipe: OptionSet) -> float:
     """Return the rate after a number of epochs: linear warm-up to `lr`, then a cosine to 0."""
-    warmup = recipe["warmup_epochs"]
+    warmup = recipe.warmup_epochs
     if epochs_done < warmup:
-        return recipe["lr"] * epochs_done / warmup
-    progress = (epochs_done - warmup) / max(recipe["epochs"] - warmup, 1e-9)
-    return recipe["lr"] * (1 + cos(pi * progress)) / 2
+        return recipe.lr * epochs_done / warmup
+    progress = (epochs_done - warmup) / max(recipe.epochs - warmup, 1e-9)
+    return recipe.lr * (1 + cos(pi * progress)) / 2

@@ -50,7 +50,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m svp_core.train",
         description="Train one model with one method on one dataset and write its record.",
-        epilog="Keys, ranges, defaults and meanings: svp_core/run.schema.yaml.",
+        epilog="Keys, ranges, defaults and meanings: docs/options.md.",
     )
     parser.add_argument("settings", nargs="+", metavar="KEY=VALUE", help="such as recipe.lr=0.01")
     parser.add_argument("--output", type=Path, required=True, help="record to write (JSON)")

@@ -1,24 +1,47 @@
 """From a run as its author wrote it to a resolved config; free of torch, so that it is cheap."""
 
-from collections.abc import Mapping
-from copy import deepcopy
-from functools import cache
-from pathlib import Path
-from pkgutil import iter_modules
+from collections.abc import Iterator, Mapping
 
-import yaml
-from jsonschema import Draft202012Validator
-
-from svp_core import combinations
+from svp_core import datasets
+from svp_core.config import options
 from svp_core.config.pairs import ConfigError
+from svp_core.config.run import Run
 
-HERE = Path(__file__).parent
-
-
-@cache
-def schema() -> dict:
-    """The JSON schema of a run, with option names, ranges, defaults and meanings."""
-    return yaml.safe_load((HERE / "run.schema.yaml").read_text())
+AXES = {"dataset": "datasets", "model": "models", "method": "methods", "metric": "metrics"}
+NAME = {"type": "string", "pattern": "^[a-zA-Z0-9_.+-]+$"}
+OPTIONS = {"type": "object", "default": {}}
+SCHEMA = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["dataset", "model", "method", "seed"],
+    "properties": {
+        "dataset": {"description": "a file of svp_core/datasets", "type": "string"},
+        "model": {"description": "a file of svp_core/models", "type": "string"},
+        "model_options": {"description": "sizes of the model"} | OPTIONS,
+        "method": {"description": "a file of svp_core/methods", "type": "string"},
+        "method_options": {"description": "options of the method"} | OPTIONS,
+        "variant": {"description": "name of what differs from the defaults", "default": "default"}
+        | NAME,
+        "seed": {
+            "description": "decides initial weights, data order and projections",
+            "type": "integer",
+            "minimum": 0,
+        },
+        "recipe": {"description": "how the parameters are trained, for every method"} | OPTIONS,
+        "metrics": {
+            "description": "files of svp_core/metrics, measured on the test images",
+            "type": "array",
+            "items": {"type": "string"},
+            "uniqueItems": True,
+            "default": ["nll", "ece"],
+        },
+        "metrics_every_epoch": {
+            "description": "after every epoch, not only after the last",
+            "type": "boolean",
+            "default": False,
+        },
+    },
+}
 
 
 def resolve(run: Mapping) -> dict:
@@ -26,45 +49,46 @@ def resolve(run: Mapping) -> dict:
 
     Raises ConfigError for an unknown key, a value out of range or an impossible combination.
     """
-    config = checked(run, schema(), "")
-    require_file("dataset", config["dataset"])
+    config = options.checked(run, SCHEMA, "")
+    for axis in ("dataset", "model", "method"):
+        require_file(axis, config[axis])
+    for metric in config["metrics"]:
+        require_file("metric", metric)
     for axis in ("model", "method"):
-        config[f"{axis}_options"] = options(axis, config[axis], config[f"{axis}_options"])
-    config["recipe"] = checked(config["recipe"], schema()["$defs"]["recipe"], "recipe.")
-    if offence := combinations.offence(config):
+        found = options.fill(
+            AXES[axis], config[axis], config[f"{axis}_options"], f"{axis}_options."
+        )
+        config[f"{axis}_options"] = options.plain(found)
+    config["recipe"] = options.plain(options.fill("", "recipe", config["recipe"], "recipe."))
+    facts = datasets.facts(config["dataset"])
+    for offence in refusals(config, facts.shape, facts.classes, facts.train_size):
         raise ConfigError(offence)
     return config
 
 
-def options(axis: str, name: str, given: Mapping, path: str = "") -> dict:
-    """Return all options of the model or method `name`, defaults filled in.
-
-    Raises ConfigError, in which `path` (`model_options.` or `method_options.`) precedes the key.
-    """
-    require_file(axis, name)
-    known = schema()["$defs"][f"{axis}s"]
-    if name not in known:
-        raise ConfigError(f"{axis}: {name!r} has no options in run.schema.yaml ($defs.{axis}s)")
-    return checked(given, known[name], path or f"{axis}_options.")
+def refusals(
+    config: Mapping, image_shape: tuple[int, ...], classes: int, train_size: int | None = None
+) -> Iterator[str]:
+    """Yield what is impossible in a resolved run or cell, each `key: reason`."""
+    recipe = options.fill("", "recipe", config["recipe"])
+    model, method = (
+        options.fill(AXES[a], config[a], config[f"{a}_options"]) for a in ("model", "method")
+    )
+    run = Run(tuple(image_shape), classes, train_size, config["model"], model, recipe)
+    for path, one in (("recipe", recipe), ("model_options", model), ("method_options", method)):
+        for offence in options.refusals(one, run):
+            yield f"{path}.{offence}"
 
 
 def require_file(axis: str, name: str, path: str = "") -> None:
     """Raise ConfigError unless `name` is a file of that axis; `path` says who asks for it."""
-    names = sorted(module.name for module in iter_modules([str(HERE / f"{axis}s")]))
-    if name not in names:
+    if name not in (names := options.names(AXES[axis])):
         raise ConfigError(f"{path}{axis}: {name!r} is not one of {names}")
 
 
-def checked(given: Mapping, rules: dict, prefix: str) -> dict:
-    filled = {
-        key: deepcopy(rule["default"])
-        for key, rule in rules.get("properties", {}).items()
-        if "default" in rule
-    }
-    filled.update(deepcopy(dict(given)))
-    validator = Draft202012Validator({**rules, "$defs": schema()["$defs"]})
-    error = next(iter(sorted(validator.iter_errors(filled), key=lambda e: e.json_path)), None)
-    if error:
-        where = prefix + ".".join(map(str, error.absolute_path))
-        raise ConfigError(f"{where.rstrip('.')}: {error.message}" if where else error.message)
-    return filled
+def is_same(recorded: Mapping, planned: Mapping) -> bool:
+    """Whether a recorded config is the planned one but for options added since, by default."""
+    try:
+        return recorded == planned or resolve(recorded) == planned
+    except (ConfigError, TypeError):
+        return False

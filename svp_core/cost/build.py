@@ -3,14 +3,14 @@
 import torch
 from torch import Tensor
 
-from svp_core import methods, models
+from svp_core import methods
+from svp_core.task import Task
 
 
 def build(cell: dict) -> methods.Method:
     """Return the method of a cell on the CPU, as it is before the first step."""
-    model = models.build(cell["model"], cell["image_shape"], cell["model_options"], seed=0)
-    settings = cell["method_options"], cell["recipe"]
-    return methods.build(cell["method"], model, cell["classes"], *settings, seed=0)
+    task = Task(tuple(cell["image_shape"]), cell["classes"], cell["recipe"]["batch_size"])
+    return methods.assemble(cell, task, seed=0)
 
 
 def random_batch(cell: dict) -> tuple[Tensor, Tensor]:

@@ -1,14 +1,26 @@
 """The cells of a cost sweep: a model of certain sizes, trained by one method on random images."""
 
-from collections.abc import Iterator, Mapping
-from itertools import product
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from functools import cache
+from itertools import chain, product
 from pathlib import Path
 
-from svp_core import combinations, provenance
-from svp_core.config import checked, options, schema
+import yaml
+
+from svp_core import provenance
+from svp_core.config import options, refusals, require_file
 from svp_core.config.pairs import ConfigError
 
 AXES = ("depth", "width", "batch", "image_size", "d0")
+
+
+@cache
+def schema() -> dict:
+    """The JSON schema of a cost sweep."""
+    return yaml.safe_load((Path(__file__).parent / "sweep.schema.yaml").read_text())
 
 
 def resolve(given: Mapping) -> dict:
@@ -16,15 +28,19 @@ def resolve(given: Mapping) -> dict:
 
     Raises ConfigError for an unknown key, a value out of range or an impossible cell.
     """
-    config = checked(given, schema()["$defs"]["cost"], "")
+    config = options.checked(given, schema(), "")
+    require_file("model", config["model"])
     if not all(sweep.get("series") or config["series"] for sweep in config["sweeps"]):
         raise ConfigError("series: no method to measure")
-    for cells in points(config):
-        for cell in cells:
-            for offence in offences(cell):
-                where = f"{cell['name']} {cell['method']} {cell['variant']}"
-                raise ConfigError(f"{where}: {offence}")
+    for one in resolved(config):
+        for offence in refusals(one, one["image_shape"], one["classes"]):
+            raise ConfigError(f"{one['name']} {one['method']} {one['variant']}: {offence}")
     return config
+
+
+def resolved(config: dict) -> list[dict]:
+    """Return all cells of a resolved config."""
+    return list(chain.from_iterable(points(config)))
 
 
 def points(config: dict) -> list[list[dict]]:
@@ -47,52 +63,85 @@ def points(config: dict) -> list[list[dict]]:
 
 def cell(config: dict, series: dict, sizes: dict) -> dict:
     """Return what is measured: the sizes of the point, all options of model, method and recipe."""
-    series = checked(series, schema()["$defs"]["series"], "series.")
+    series = options.checked(series, schema()["$defs"]["series"], "series.")
+    require_file("method", series["method"])
     lengths = {axis: sizes[axis] for axis in ("depth", "width") if axis in sizes}
-    rows = {"d0": sizes["d0"]} if "d0" in sizes and series["method"] != "bp" else {}
+    known = {one.name for one in fields(options.declared("methods", series["method"]))}
+    rows = {"d0": sizes["d0"]} if "d0" in sizes and "d0" in known else {}
     side = sizes.get("image_size", config["image_size"])
-    return {
+    recipe = series["recipe"] | {"batch_size": sizes.get("batch", config["batch"])}
+    found = {
         "name": config["name"],
+        "baseline": config["baseline"],
         "model": config["model"],
-        "model_options": options("model", config["model"], config["model_options"] | lengths),
+        "model_options": config["model_options"] | lengths,
         "method": series["method"],
         "variant": series["variant"],
-        "method_options": options("method", series["method"], series["method_options"] | rows),
-        "recipe": checked(series["recipe"], schema()["$defs"]["recipe"], "recipe.")
-        | {"batch_size": sizes.get("batch", config["batch"])},
+        "headline": is_headline(config, series),
+        "method_options": series["method_options"] | rows,
+        "recipe": recipe,
         "image_shape": [config["channels"], side, side],
         "classes": config["classes"],
     }
+    return filled(found)
 
 
-def offences(cell: dict) -> Iterator[str]:
-    """What is impossible in a cell."""
-    _, height, width = cell["image_shape"]
-    yield from combinations.shapes(cell["model"], cell["model_options"], height, width)
-    yield from combinations.updates(cell["method_options"], cell["recipe"])
-    if "projection" in cell["method_options"]:
-        yield from combinations.readings(cell["method_options"], cell["classes"])
+def is_headline(config: dict, series: dict) -> bool:
+    """Whether the config marks this series, wherever a sweep repeats it."""
+    same = (one for one in [series, *config["series"]] if one["method"] == series["method"])
+    return any(
+        one.get("headline", False) and one.get("variant", "default") == series["variant"]
+        for one in same
+    )
+
+
+def filled(cell: dict) -> dict:
+    """Return a cell with the defaults of all options."""
+    paths = {
+        "model_options": ("models", cell["model"]),
+        "method_options": ("methods", cell["method"]),
+        "recipe": ("", "recipe"),
+    }
+    return cell | {
+        key: options.plain(options.fill(*place, cell[key], f"{key}."))
+        for key, place in paths.items()
+    }
+
+
+def is_same(recorded: list[dict], planned: list[dict]) -> bool:
+    """Whether recorded cells are the planned ones, but for options added since at their default."""
+    try:
+        return [filled(one) for one in recorded] == planned
+    except (ConfigError, LookupError, TypeError):
+        return False
+
+
+def fingerprint(cells: list[dict]) -> str:
+    """Return the first 12 digits of a SHA-256 over cells."""
+    return hashlib.sha256(json.dumps(cells, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def sources(config: dict, kind: str) -> list[Path]:
     """Return the files that decide the rows of a resolved sweep; kind: simulate or measure."""
-    methods = {f"methods.{cell['method']}" for point in points(config) for cell in point}
-    return provenance.sources(f"cost.{kind}", f"models.{config['model']}", *methods)
+    built = {module for one in resolved(config) for module in provenance.built_from(one)}
+    return provenance.sources(f"cost.{kind}", *built)
 
 
 def place(cell: dict) -> dict:
     """Return where a cell stands in the table `cost`; d0 is None where nothing is projected."""
-    settings = cell["method_options"]
-    is_projected = settings.get("projection", "identity") != "identity"
+    sizes = options.fill("models", cell["model"], cell["model_options"])
+    method = options.fill("methods", cell["method"], cell["method_options"])
     return {
         "model": cell["name"],
         "method": cell["method"],
         "variant": cell["variant"],
-        "depth": combinations.count_blocks(cell["model"], cell["model_options"]),
-        "width": cell["model_options"].get("width"),
+        "baseline": cell["baseline"],
+        "headline": cell["headline"],
+        "depth": sizes.block_count,
+        "width": getattr(sizes, "width", None),
         "batch": cell["recipe"]["batch_size"],
         "image_size": cell["image_shape"][1],
-        "d0": (settings["d0"] or cell["classes"]) if is_projected else None,
+        "d0": method.rows(cell["classes"]),
     }
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 from math import comb
 
-from svp_core import combinations
+from svp_core.config import options
 from svp_core.cost import cells
 
 GIB = 2**30
@@ -38,11 +38,11 @@ def largest_depths(config: dict, total: Callable[[dict], int]) -> Iterator[dict]
 
 def steps(config: dict, series: dict) -> tuple[Callable[[int], int], list[int], int]:
     """Return depth as a function of a step, where a law may begin, and its degree."""
-    stages = combinations.stages(config["model"], config["model_options"])
-    options = series.get("method_options", {})
-    if options.get("activation_checkpointing") == "segments":
-        return (lambda step: stages * step**2), [4, 8], 2
-    return (lambda step: stages * step), [16 // stages, 64 // stages], 1
+    one = cells.cell(config, series, {})
+    least = options.fill("models", one["model"], one["model_options"]).depth_step
+    law = options.fill("methods", one["method"], one["method_options"]).depth_law
+    starts = [16 // least, 64 // least] if law == 1 else [4, 8]
+    return (lambda step: least * step**law), starts, law
 
 
 def find_law(

@@ -42,7 +42,7 @@ def rounds(text: str) -> int:
 
 
 def measure(config: dict, given: argparse.Namespace) -> Iterator[dict]:
-    """Yield the rows of all cells of a resolved config; ratios are to BP, else to the first."""
+    """Yield the rows of all cells of a resolved config; ratios are to a baseline there."""
     prepare(given.threads)
     device = torch.device(given.device)
     warn_of_unused_gpu(device)
@@ -54,20 +54,22 @@ def measure(config: dict, given: argparse.Namespace) -> Iterator[dict]:
         peaks = [cuda_peaks(cell, device, batch) for cell in point]
         trained = [build(cell).to(device) for cell in point]
         seconds = interleave(trained, *batch, given.warm_up, given.steps)
-        reference = seconds[find_bp(point)]
+        reference = find_baseline(point)
         for place, cell in enumerate(point):
-            times = time_quantities(seconds[place], reference)
-            yield from cells.rows(cell, times["s"], "s", "measured", where)
-            yield from cells.rows(cell, times["1"], "1", "measured", where)
+            yield from cells.rows(cell, times(seconds[place]), "s", "measured", where)
+            if reference is not None:
+                ratios = time_ratios(seconds[place], seconds[reference])
+                yield from cells.rows(cell, ratios, "1", "measured", where)
             spent = {"step_energy": energy_in_mj(trained[place], batch, device)}
             yield from cells.rows(cell, spent, "mJ", "measured", where)
             yield from cells.rows(cell, peaks[place], "bytes", "measured", where)
 
 
-def find_bp(point: list[dict]) -> int:
-    """Return the place of plain BP among the cells of a size, 0 if it is not there."""
+def find_baseline(point: list[dict]) -> int | None:
+    """Return the place of the baseline, as it is by default, among the cells of a size."""
     series = [(cell["method"], cell["variant"]) for cell in point]
-    return series.index(("bp", "default")) if ("bp", "default") in series else 0
+    baseline = point[0]["baseline"], "default"
+    return series.index(baseline) if baseline in series else None
 
 
 def interleave(
@@ -84,16 +86,20 @@ def interleave(
     return seconds
 
 
-def time_quantities(times: list[float], reference: list[float]) -> dict[str, dict[str, float]]:
-    """Return, by unit, median and quartiles of a step's seconds and of its ratio to another's.
+def times(seconds: list[float]) -> dict[str, float]:
+    """Return median and quartiles of a step's seconds."""
+    return quartiles("step_time", seconds)
 
-    The ratio is taken round by round.
-    """
-    ratios = [one / other for one, other in zip(times, reference, strict=True)]
-    return {
-        unit: dict(zip((f"{name}_low", name, f"{name}_high"), quantiles(values, n=4), strict=True))
-        for unit, name, values in (("s", "step_time", times), ("1", "step_time_ratio", ratios))
-    }
+
+def time_ratios(seconds: list[float], reference: list[float]) -> dict[str, float]:
+    """Return median and quartiles of a step's time relative to another's, round by round."""
+    pairs = zip(seconds, reference, strict=True)
+    return quartiles("step_time_ratio", [one / other for one, other in pairs])
+
+
+def quartiles(name: str, values: list[float]) -> dict[str, float]:
+    """Return `name_low`, `name` and `name_high`: quartiles and median."""
+    return dict(zip((f"{name}_low", name, f"{name}_high"), quantiles(values, n=4), strict=True))
 
 
 def energy_in_mj(method: Method, batch: list[Tensor], device: torch.device) -> float | None:

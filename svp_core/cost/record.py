@@ -24,7 +24,7 @@ def command(
 
     kind: simulate or measure, as in `cells.sources`.
     """
-    parser.epilog = "Keys, ranges, defaults and meanings: $defs.cost in svp_core/run.schema.yaml."
+    parser.epilog = "Keys, ranges, defaults and meanings: svp_core/cost/sweep.schema.yaml."
     parser.add_argument("settings", nargs="+", metavar="KEY=VALUE", help="such as batch=64")
     parser.add_argument("--output", type=Path, required=True, help="record to write (JSON)")
     given = parser.parse_args(arguments)
@@ -32,19 +32,21 @@ def command(
         config = cells.resolve(parse_pairs(given.settings))
         require_writable(given.output)
         source_hash = provenance.source_hash(cells.sources(config, kind))
-        write(given.output, measure(config, given), source_hash)
+        write(given.output, measure(config, given), cells.resolved(config), source_hash)
     except (ConfigError, OutputError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def write(path: Path, rows: Iterable[dict], source_hash: str) -> None:
-    """Write the rows, a line each in the log too, and the versions that made them."""
+def write(path: Path, rows: Iterable[dict], measured: list[dict], source_hash: str) -> None:
+    """Write the rows, a line each in the log too, what was measured and by which versions."""
     made = []
     for row in rows:
         made.append(row)
         print(*(f"{key}={value}" for key, value in row.items() if value is not None), flush=True)
     origin = {"torch_version": torch.__version__, "source_hash": source_hash}
-    text = json.dumps(origin | provenance.repository() | {"rows": made}, indent=1)
+    text = json.dumps(
+        origin | provenance.repository() | {"cells": measured, "rows": made}, indent=1
+    )
     write_atomically(path, lambda file: file.write(f"{text}\n".encode()))

@@ -1,36 +1,59 @@
 """Training methods, one file each, behind one interface."""
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 
 import torch
 from torch import Tensor, nn, optim
 
+from svp_core import models
+from svp_core.config.options import OptionSet, fill
+from svp_core.config.pairs import ConfigError
 from svp_core.models import Model
+from svp_core.recipe import build_optimizer
+from svp_core.task import Task
 
 
 class Method(nn.Module):
-    """What training and measuring see of a method: a step, a prediction, a state."""
+    """What training and measuring see of a method: steps, what they came to, predictions, a state.
+
+    `loss` and `accumulate` are there to build steps of; a method need not use them.
+    """
 
     optimizers: list[optim.Optimizer]
 
-    def __init__(self, recipe: dict):
+    def __init__(self, recipe: OptionSet):
         super().__init__()
-        self.label_smoothing = recipe["label_smoothing"]
-        self.is_mixed = recipe["precision"] == "bfloat16"
-        self.micro_batches = recipe["micro_batches"]
+        self.recipe = recipe
+        self.is_mixed = recipe.precision == "bfloat16"
+        self.micro_batches = recipe.micro_batches
+        self.sums: dict[str, Tensor] = {}
 
-    def step(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Train on one batch (B, C, H, W), (B,); return the losses (units,) before the update."""
+    def step(self, images: Tensor, labels: Tensor) -> None:
+        """Train on one batch (B, C, H, W), (B,); what it came to is added to the sums."""
         raise NotImplementedError
 
     def predict(self, images: Tensor) -> list[Tensor]:
-        """Return the class logits (B, K) of every local unit, the first next to the image."""
+        """Return log-probabilities (B, K) of every unit that predicts, from the image on."""
         raise NotImplementedError
 
-    def decide(self, logits: list[Tensor]) -> Tensor:
-        """Return what the network as a whole predicts, (B, K), from the units' logits."""
-        return logits[-1]
+    def features(self, images: Tensor) -> list[Tensor]:
+        """Return phi(h) (B, d_i) of every unit, the first next to the image."""
+        raise NotImplementedError
+
+    def decide(self, predictions: list[Tensor]) -> Tensor:
+        """Return log-probabilities (B, K) of the network as a whole from those of its units."""
+        return predictions[-1]
+
+    def add(self, name: str, value: Tensor) -> None:
+        """Add a step's value, such as `unit_loss` (units,), to its sum."""
+        self.sums[name] = self.sums[name] + value if name in self.sums else value
+
+    def drain(self) -> dict[str, Tensor]:
+        """Return the sums over the steps since the last call: `unit_loss` (units,) and others."""
+        sums, self.sums = self.sums, {}
+        return sums
 
     def autocast(self, device: torch.device) -> AbstractContextManager:
         """Return the context of a forward pass; losses and updates stay in float32."""
@@ -39,11 +62,20 @@ class Method(nn.Module):
         # no cache: it would keep a copy of every weight until the end of the step
         return torch.autocast(device.type, torch.bfloat16, cache_enabled=False)
 
+    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Return the cross-entropy of logits (B, K) as the recipe asks for it."""
+        smoothing = self.recipe.label_smoothing
+        return nn.functional.cross_entropy(logits, labels, label_smoothing=smoothing)
+
     def accumulate(self, loss: Tensor) -> Tensor:
         """Add the gradients of a micro-batch's mean loss; return its share of that of the batch."""
         share = loss / self.micro_batches if self.micro_batches > 1 else loss
         share.backward()
         return share.detach()
+
+    def optimizer(self, parameters: list[nn.Parameter]) -> optim.Optimizer:
+        """Return an optimiser of some parameters: the recipe's, unless overridden."""
+        return build_optimizer(parameters, self.recipe)
 
     def set_learning_rate(self, lr: float) -> None:
         """Set the rate of the next steps."""
@@ -54,13 +86,15 @@ class Method(nn.Module):
     def state(self) -> dict:
         """Return all that a later `load_state` needs to continue with the same numbers."""
         optimizers = [optimizer.state_dict() for optimizer in self.optimizers]
-        return {"modules": self.state_dict(), "optimizers": optimizers}
+        return {"modules": self.state_dict(), "optimizers": optimizers, "sums": self.sums}
 
     def load_state(self, state: dict) -> None:
         """Continue from a `state` of the same config."""
         self.load_state_dict(state["modules"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
+        device = next(self.parameters()).device
+        self.sums = {name: value.to(device) for name, value in state["sums"].items()}
 
 
 def at_least_float32(tensor: Tensor) -> Tensor:
@@ -76,6 +110,34 @@ def update(optimizer: optim.Optimizer) -> None:
             parameter.grad = None
 
 
-def build(name: str, model: Model, classes: int, options: dict, recipe: dict, seed: int) -> Method:
-    """Return the method of the file `name`, on the CPU: drawn there, it is the same everywhere."""
-    return import_module(f"svp_core.methods.{name}").build(model, classes, options, recipe, seed)
+def assemble(config: Mapping, task: Task, seed: int) -> Method:
+    """Return model and method of a resolved run, or of a cell of a cost sweep, before any step."""
+    sizes = fill("models", config["model"], config["model_options"])
+    options = fill("methods", config["method"], config["method_options"])
+    recipe = fill("", "recipe", config["recipe"])
+    model = models.build(config["model"], task.image_shape, sizes, seed)
+    return build(config["method"], model, task, options, recipe, seed)
+
+
+def build(
+    name: str, model: Model, task: Task, options: OptionSet, recipe: OptionSet, seed: int
+) -> Method:
+    """Return the method of the file `name`, on the CPU: drawn there, it is the same everywhere.
+
+    Raises ConfigError for a parameter that would never be trained.
+    """
+    module = import_module(f"svp_core.methods.{name}")
+    method = module.build(model, task, options, recipe, seed)
+    refuse_untrained(name, method)
+    return method
+
+
+def refuse_untrained(name: str, method: Method) -> None:
+    """Raise ConfigError if a parameter wants gradients and no optimiser holds it."""
+    groups = (group for optimizer in method.optimizers for group in optimizer.param_groups)
+    held = {id(parameter) for group in groups for parameter in group["params"]}
+    for key, parameter in method.named_parameters():
+        if parameter.requires_grad and id(parameter) not in held:
+            raise ConfigError(
+                f"method {name}: no optimiser holds the parameter {key}; it would never be trained"
+            )

@@ -2,56 +2,87 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from svp_core.config.options import choice
+from svp_core.config.run import MethodOptions
 from svp_core.methods import Method, at_least_float32, update
 from svp_core.models import Model
-from svp_core.recipe import build_optimizer
 from svp_core.runtime import activation_checkpointing
 from svp_core.seeds import derive
+from svp_core.task import Task
+
+
+class Options(MethodOptions):
+    """When activations are kept, and when parameters are updated."""
+
+    activation_checkpointing: str = choice(
+        "none", "blocks", "segments",
+        meaning="keep only the inputs of every block, or of about sqrt(L) segments, and compute the"
+        " rest again when the backward pass needs it",
+    )  # fmt: skip
+    update: str = choice(
+        "after", "fused",
+        meaning="when a parameter is updated, after the backward pass or fused into it, as soon as"
+        " its gradient is there",
+    )  # fmt: skip
+
+    @property
+    def depth_law(self) -> int:
+        return 2 if self.activation_checkpointing == "segments" else 1
+
+    def refuse(self, run):
+        if self.update == "fused" and run.recipe.micro_batches > 1:
+            yield "update: fused into a backward pass, gradients cannot be accumulated"
 
 
 class BP(Method):
-    """The baseline; its whole network is one local unit."""
+    """The baseline; its whole network is one unit."""
 
-    def __init__(self, model: Model, classes: int, options: dict, recipe: dict, seed: int):
+    def __init__(self, model: Model, task: Task, options: Options, recipe, seed: int):
         super().__init__(recipe)
         self.blocks = nn.Sequential(*model.blocks)
         self.segments = activation_checkpointing.segments(
-            list(model.blocks), options["activation_checkpointing"]
+            list(model.blocks), options.activation_checkpointing
         )
         self.reduce = model.reduce
-        self.head = head(model.widths[-1], classes, seed)
-        self.is_fused = options["update"] == "fused"
+        self.head = head(model.widths[-1], task.classes, seed)
+        self.is_fused = options.update == "fused"
         groups = [[one] for one in self.parameters()] if self.is_fused else [self.parameters()]
-        self.optimizers = [build_optimizer(group, recipe) for group in groups]
+        self.optimizers = [self.optimizer(group) for group in groups]
         if self.is_fused:
             for parameter, optimizer in zip(self.parameters(), self.optimizers, strict=True):
                 parameter.register_post_accumulate_grad_hook(lambda _, own=optimizer: update(own))
 
-    def step(self, images: Tensor, labels: Tensor) -> Tensor:
+    def step(self, images: Tensor, labels: Tensor) -> None:
         parts = zip(images.chunk(self.micro_batches), labels.chunk(self.micro_batches), strict=True)
-        shares = [self.accumulate(self.loss(*part)) for part in parts]
+        shares = [self.accumulate(self.loss(self.logits(x), y)) for x, y in parts]
         if not self.is_fused:
             update(self.optimizers[0])
-        return sum(shares[1:], start=shares[0])[None]
+        self.add("unit_loss", sum(shares[1:], start=shares[0])[None])
 
-    def loss(self, images: Tensor, labels: Tensor) -> Tensor:
-        (logits,) = self.predict(images)
-        return F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
-
-    def predict(self, images: Tensor) -> list[Tensor]:
+    def logits(self, images: Tensor) -> Tensor:
+        """Return the class logits (B, K) of the head."""
         with self.autocast(images.device):
             hidden = activation_checkpointing.run(self.segments, images)
-            logits = self.head(self.reduce(hidden))
-        return [at_least_float32(logits)]
+            return at_least_float32(self.head(self.reduce(hidden)))
+
+    def predict(self, images: Tensor) -> list[Tensor]:
+        return [self.logits(images).log_softmax(dim=1)]
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        found, hidden = [], images
+        with self.autocast(images.device):
+            for block in self.blocks:
+                hidden = block(hidden)
+                found.append(at_least_float32(self.reduce(hidden)))
+        return found
 
 
 def head(width: int, classes: int, seed: int) -> nn.Linear:
+    """Return the trainable head, the same for all methods of a seed that have one."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(seed, "head"))
         return nn.Linear(width, classes)
 
 
-def build(model: Model, classes: int, options: dict, recipe: dict, seed: int) -> BP:
-    return BP(model, classes, options, recipe, seed)
+build = BP

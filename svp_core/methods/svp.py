@@ -5,82 +5,100 @@ R_i fixed, m_i dropout (arXiv 2505.05181). Its input is detached, so no gradient
 is updated before the next unit runs, so only one unit's activations and gradients are alive.
 """
 
+from collections import Counter
+
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from svp_core import projections
-from svp_core import readouts as readout_kinds
-from svp_core.alignments import ALIGNMENTS, Reading
+from svp_core import local
+from svp_core.config.options import choice, flag, integer, number, part
+from svp_core.config.run import MethodOptions
+from svp_core.local.unit import LocalUnit, Reading
 from svp_core.methods import Method, at_least_float32, update
 from svp_core.models import Model
-from svp_core.recipe import build_optimizer
 from svp_core.seeds import derive
+from svp_core.task import Task
 
 
-class LocalUnit(nn.Module):
-    """Consecutive blocks, and the fixed projection of their last activation."""
+class Options(MethodOptions):
+    """The method's ablation axes; those of its parts stand beside them."""
 
-    def __init__(self, blocks: list[nn.Module], reduce, projection: Tensor | None, options: dict):
-        super().__init__()
-        self.blocks = nn.Sequential(*blocks)
-        self.reduce = reduce
-        self.register_buffer("projection", projection)  # (d0, d_i), None for the identity
-        self.scale, self.dropout, self.noise = (options[k] for k in ("scale", "dropout", "noise"))
+    projection: str = part(
+        "projections", "gaussian", "law of the fixed random matrix R_i; identity projects nothing"
+    )
+    shared: bool = flag(False, "one R for all units, of equal widths then, rather than one each")
+    draw: int = integer(0, "which of the possible R_i; others of equal seed share initial weights")
+    d0: int | None = integer(None, "rows of R_i; null means the number of classes K", at_least=1)
+    scale: float = number(1.0, "tau; the entries of R_i have variance tau^2/d_i", above=0)
+    readout: str = part("readouts", "identity", "from v_i to class logits")
+    alignment: str = part(
+        "alignments", "gaussian_kl", "divergence D between the readings of neighbouring units"
+    )
+    beta: float = number(1.0, "weight of the alignment", at_least=0)
+    dropout: float = number(
+        0.0, "p, the probability that m_i drops a feature from the reading", at_least=0, below=1
+    )
+    noise: float = number(
+        0.0,
+        "standard deviation of a Gaussian added to v_i in training (reparameterised)",
+        at_least=0,
+    )
+    blocks: int = integer(1, "consecutive blocks of the model that form one unit", at_least=1)
+    update: str = choice(
+        "fused", "after", meaning="when a unit is updated, before the next one runs or after all"
+    )
+    inference: str = choice(
+        "last", "mean", meaning="prediction of the last unit, or the mean of all log-posteriors"
+    )
 
-    def forward(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the activation h_i, phi(h_i) (B, d_i) and v_i (B, d0)."""
-        hidden = self.blocks(hidden)
-        features = self.reduce(hidden)
-        kept = F.dropout(features, self.dropout, self.training) if self.dropout else features
-        if self.projection is None:
-            projected = self.scale * kept
-        else:
-            projected = F.linear(kept, self.projection)
-        if self.noise and self.training:
-            projected = projected + self.noise * torch.randn_like(projected)
-        return hidden, features, projected
+    def rows(self, classes: int) -> int | None:
+        return None if getattr(self, "keeps_width", False) else self.d0 or classes
+
+    def unit_rows(self, run) -> list[int]:
+        """Return the length of v_i of every unit, or of one where all are equal."""
+        rows = self.rows(run.classes)
+        return run.unit_widths(self.blocks) if rows is None else [rows]
+
+    def refuse(self, run):
+        depth = run.model.block_count
+        if depth and self.blocks > depth:
+            yield f"blocks: {self.blocks} exceeds depth {depth}"
+        if self.shared and len(set(widths := run.unit_widths(self.blocks))) > 1:
+            yield f"shared: one projection cannot read units of widths {widths}"
 
 
 class SVP(Method):
-    """Block-local training; `units` from the image to the prediction."""
+    """Unit-local training; `units` from the image to the prediction."""
 
-    def __init__(
-        self, units: list[LocalUnit], readouts: list[nn.Module], options: dict, recipe: dict
-    ):
+    def __init__(self, units: list[LocalUnit], readouts: list[nn.Module], options: Options, recipe):
         super().__init__(recipe)
         self.units, self.readouts = nn.ModuleList(units), nn.ModuleList(readouts)
-        name = options["alignment"]
-        self.align = None if name == "none" else ALIGNMENTS[name]
-        self.beta, self.std = options["beta"], options["alignment_std"]
-        self.is_fused = options["update"] == "fused"
-        self.averages_units = options["inference"] == "mean"
-        own = [list(unit.parameters()) for unit in units]
-        if options["readout"] == "private":
-            own = [[*one, *r.parameters()] for one, r in zip(own, readouts, strict=True)]
-        if options["readout"] == "shared":
-            own.append(list(readouts[0].parameters()))
+        self.options = options
+        self.divergence = local.load("alignments", options.alignment).divergence
+        self.is_fused = options.update == "fused"
+        own, common = parameters_of(units, readouts)
         # a step of an optimiser has a price of its own: one does for all updates after the sweep
-        groups = own if self.is_fused else [[parameter for one in own for parameter in one]]
-        self.optimizers = [build_optimizer(group, recipe) for group in groups]
+        groups = [*own, *common] if self.is_fused else [sum([*own, *common], [])]
+        self.optimizers = [self.optimizer(group) for group in groups]
 
-    def step(self, images: Tensor, labels: Tensor) -> Tensor:
+    def step(self, images: Tensor, labels: Tensor) -> None:
         hidden, labels = (list(one.chunk(self.micro_batches)) for one in (images, labels))
         previous, losses = [None] * self.micro_batches, []
         for index in range(len(self.units)):
             shares = []
-            for part in range(self.micro_batches):
-                output, reading = self.read(index, hidden[part])
-                loss = self.local_loss(reading, previous[part], labels[part])
+            for place in range(self.micro_batches):
+                output, reading = self.read(index, hidden[place])
+                loss = self.local_loss(reading, previous[place], labels[place])
                 shares.append(self.accumulate(loss))
-                hidden[part], previous[part] = output.detach(), reading.detach()
+                hidden[place], previous[place] = output.detach(), reading.detach()
             if self.is_fused:
                 update(self.optimizers[index])
+            self.observe(index, previous, labels)
             losses.append(sum(shares[1:], start=shares[0]))
-        # a shared readout has gathered the gradients of all units
+        # a readout of several units has gathered the gradients of them all
         for optimizer in self.optimizers[len(self.units) if self.is_fused else 0 :]:
             update(optimizer)
-        return torch.stack(losses)
+        self.add("unit_loss", torch.stack(losses))
 
     def read(self, index: int, hidden: Tensor) -> tuple[Tensor, Reading]:
         """Return the activation and the reading of one unit."""
@@ -91,41 +109,73 @@ class SVP(Method):
 
     def local_loss(self, reading: Reading, previous: Reading | None, labels: Tensor) -> Tensor:
         """Return L_i; the first unit has no predecessor and only predicts."""
-        loss = F.cross_entropy(reading.logits, labels, label_smoothing=self.label_smoothing)
-        if previous is None or self.align is None:
+        loss = self.loss(reading.logits, labels)
+        if previous is None or self.divergence is None:
             return loss
-        return torch.add(loss, self.align(reading, previous, self.std), alpha=self.beta)
+        divergence = self.divergence(reading, previous, self.options)
+        return torch.add(loss, divergence, alpha=self.options.beta)
 
-    def predict(self, images: Tensor) -> list[Tensor]:
-        hidden, logits = images, []
+    def observe(self, index: int, readings: list[Reading], labels: list[Tensor]) -> None:
+        """Show a readout that keeps statistics the whole batch, once a step."""
+        if observe := getattr(self.readouts[index], "observe", None):
+            observe(torch.cat([one.projected for one in readings]), torch.cat(labels))
+
+    def sweep(self, images: Tensor) -> list[Reading]:
+        """Return the readings of all units."""
+        hidden, readings = images, []
         for index in range(len(self.units)):
             hidden, reading = self.read(index, hidden)
-            logits.append(reading.logits)
-        return logits
+            readings.append(reading)
+        return readings
 
-    def decide(self, logits: list[Tensor]) -> Tensor:
-        if self.averages_units:
-            return torch.stack([one.log_softmax(dim=1) for one in logits]).mean(dim=0)
-        return logits[-1]
+    def predict(self, images: Tensor) -> list[Tensor]:
+        return [reading.logits.log_softmax(dim=1) for reading in self.sweep(images)]
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        return [reading.features for reading in self.sweep(images)]
+
+    def decide(self, predictions: list[Tensor]) -> Tensor:
+        if self.options.inference == "mean":
+            return torch.stack(predictions).mean(dim=0).log_softmax(dim=1)
+        return predictions[-1]
 
 
-def build(model: Model, classes: int, options: dict, recipe: dict, seed: int) -> SVP:
-    """Group the model's blocks into local units; draw projections and readouts."""
-    size, blocks = options["blocks"], list(model.blocks)
+def parameters_of(
+    units: list[LocalUnit], readouts: list[nn.Module]
+) -> tuple[list[list[nn.Parameter]], list[list[nn.Parameter]]]:
+    """Return the parameters of every unit with its own readout, and of shared readouts."""
+    uses = Counter(readouts)
+    own = [
+        [*unit.parameters(), *(readout.parameters() if uses[readout] == 1 else ())]
+        for unit, readout in zip(units, readouts, strict=True)
+    ]
+    common = [list(readout.parameters()) for readout, count in uses.items() if count > 1]
+    return own, [group for group in common if group]
+
+
+def build(model: Model, task: Task, options: Options, recipe, seed: int) -> SVP:
+    """Group the model's blocks into units; draw projections and readouts."""
+    size, blocks = options.blocks, list(model.blocks)
     groups = [range(start, min(start + size, len(blocks))) for start in range(0, len(blocks), size)]
     widths = [model.widths[group[-1]] for group in groups]
-    rows = [row_count(options, width, classes) for width in widths]
-    units = []
-    for group, width, d0 in zip(groups, widths, rows, strict=True):
-        law, projection = options["projection"], None
-        if law != "identity":
-            stream = derive(seed, "projection", *([] if options["shared"] else [group[0]]))
-            projection = projections.draw(law, d0, width, options["scale"], stream)
-        units.append(LocalUnit([blocks[i] for i in group], model.reduce, projection, options))
-    readouts = readout_kinds.build(options["readout"], rows, classes, seed)
+    rows = [options.rows(task.classes) or width for width in widths]
+    units = [
+        LocalUnit(
+            [blocks[i] for i in group],
+            model.reduce,
+            projection(options, d0, width, seed, group[0]),
+            options,
+        )
+        for group, width, d0 in zip(groups, widths, rows, strict=True)
+    ]
+    readouts = local.load("readouts", options.readout).build(rows, task, options, seed)
     return SVP(units, readouts, options, recipe)
 
 
-def row_count(options: dict, width: int, classes: int) -> int:
-    """Return d0 of a unit of this width: `null` means K, and all features without a projection."""
-    return width if options["projection"] == "identity" else options["d0"] or classes
+def projection(options: Options, rows: int, columns: int, seed: int, place: int) -> Tensor | None:
+    """Return tau R (rows, columns) of a unit at this place, the same for the same seed and draw."""
+    stream = [] if options.shared else [place]
+    stream += ["draw", options.draw] if options.draw else []
+    generator = torch.Generator().manual_seed(derive(seed, "projection", *stream))
+    drawn = local.load("projections", options.projection).draw(rows, columns, generator)
+    return None if drawn is None else options.scale * drawn

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from svp_core import pooling
+from svp_core.config.options import OptionSet
 from svp_core.seeds import derive
 
 
@@ -19,18 +20,13 @@ class Model(NamedTuple):
     widths: list[int]  # d_i, the features of block i after phi
 
 
-def build(name: str, image_shape: tuple[int, int, int], options: dict, seed: int) -> Model:
-    """Return the model of the file `name` for images (C, H, W), its weights drawn from the seed.
-
-    Options `pool` and `grid` choose phi, flatten without them; the others are those of the file.
-    """
+def build(name: str, image_shape: tuple[int, int, int], options: OptionSet, seed: int) -> Model:
+    """Return the model of the file `name` for images (C, H, W), its weights drawn from the seed."""
     module = import_module(f"svp_core.models.{name}")
-    reading = {key: options[key] for key in ("pool", "grid") if key in options}
-    sizes = {key: value for key, value in options.items() if key not in reading}
-    reduce = pooling.build(**reading)
+    reduce = pooling.build(options)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(seed, "weights"))
-        blocks = nn.ModuleList(module.blocks(image_shape, **sizes))
+        blocks = nn.ModuleList(module.blocks(image_shape, options))
     return Model(blocks, reduce, reduced_widths(blocks, reduce, torch.zeros(1, *image_shape)))
 
 

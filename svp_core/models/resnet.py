@@ -6,21 +6,67 @@ As torchvision's: bottlenecks from 50 layers on, their stride in the 3x3 convolu
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from svp_core import layouts
+from svp_core.config.options import choice, integer
+from svp_core.pooling import MapOptions
+
+# residual blocks of the four stages, by number of layers (arXiv 1512.03385, table 1)
+LAYOUTS = {
+    18: (2, 2, 2, 2),
+    34: (3, 4, 6, 3),
+    50: (3, 4, 6, 3),
+    101: (3, 4, 23, 3),
+    152: (3, 8, 36, 3),
+}
 
 
-def blocks(
-    image_shape: tuple[int, int, int], *, layout: int, depth: int | None, width: int, stem: str
-) -> list[nn.Module]:
+class Options(MapOptions):
+    """Sizes."""
+
+    layout: int = choice(
+        *LAYOUTS, meaning="layers, of basic blocks up to 34, of bottlenecks from 50 on"
+    )
+    depth: int | None = integer(
+        None,
+        "residual blocks, a quarter of them a stage; null means those of the layout",
+        at_least=4,
+    )
+    width: int = integer(64, "channels of the first stage, doubled by every later one", at_least=1)
+    stem: str = choice(
+        "cifar",
+        "imagenet",
+        meaning="imagenet is 7x7 with stride 2 and a max pooling, cifar 3x3 at full resolution",
+    )
+
+    @property
+    def stages(self) -> tuple[int, ...]:
+        """Return the blocks of the four stages."""
+        return (self.depth // 4,) * 4 if self.depth else LAYOUTS[self.layout]
+
+    @property
+    def block_count(self) -> int:
+        return sum(self.stages)
+
+    @property
+    def depth_step(self) -> int:
+        return 4
+
+    def refuse(self, run):
+        if (self.depth or 4) % 4:
+            yield f"depth: {self.depth} blocks are not four equal stages"
+
+
+def blocks(image_shape: tuple[int, int, int], options: Options) -> list[nn.Module]:
     """Return the residual blocks of `layout` layers; a stage halves the map and doubles `width`."""
-    layers, channels = [], width
-    for stage, count in enumerate(layouts.resnet(layout, depth)):
+    layers, channels = [], options.width
+    build = bottleneck if options.layout >= 50 else basic
+    for stage, count in enumerate(options.stages):
         for position in range(count):
             stride = 2 if stage > 0 and position == 0 else 1
-            branch = (bottleneck if layout >= 50 else basic)(channels, width * 2**stage, stride)
+            branch = build(channels, options.width * 2**stage, stride)
             layers.append(Residual(branch, channels, stride))
             channels = branch[-1].num_features
-    layers[0] = nn.Sequential(STEMS[stem](image_shape[0], width), layers[0])
+    stem = STEMS[options.stem](image_shape[0], options.width)
+    layers[0] = nn.Sequential(stem, layers[0])
     return layers
 
 

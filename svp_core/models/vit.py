@@ -7,19 +7,38 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from svp_core.config.options import choice, flag, integer
+from svp_core.config.run import ModelOptions
 
-def blocks(
-    image_shape: tuple[int, int, int],
-    *,
-    depth: int,
-    width: int,
-    heads: int,
-    patch: int,
-    class_token: bool,
-) -> list[nn.Module]:
+
+class Options(ModelOptions):
+    """Sizes."""
+
+    depth: int = integer(4, "encoder layers, one block each", at_least=1)
+    width: int = integer(64, "features a token; a multiple of heads", at_least=1)
+    heads: int = integer(4, "of every self-attention", at_least=1)
+    patch: int = integer(2, "side of a square patch in pixels; divides the image", at_least=1)
+    class_token: bool = flag(False, "a learned token before those of the patches")
+    pool: str = choice(
+        "mean", "cls", meaning="phi, the average over all tokens, or the class token"
+    )
+
+    def refuse(self, run):
+        _, height, width = run.image_shape
+        if height % self.patch or width % self.patch:
+            yield f"patch: {self.patch} does not divide {height}x{width} images"
+        if self.width % self.heads:
+            yield f"width: {self.width} is no multiple of heads"
+        if self.pool == "cls" and not self.class_token:
+            yield "pool: cls reads a class token; set class_token"
+
+
+def blocks(image_shape: tuple[int, int, int], options: Options) -> list[nn.Module]:
     """Return `depth` encoder layers; the first embeds the patches, the last ends with a norm."""
-    layers = [Encoder(width, heads) for _ in range(depth)]
-    layers[0] = nn.Sequential(Embedding(image_shape, width, patch, class_token), layers[0])
+    width = options.width
+    layers = [Encoder(width, options.heads) for _ in range(options.depth)]
+    embedding = Embedding(image_shape, width, options.patch, options.class_token)
+    layers[0] = nn.Sequential(embedding, layers[0])
     layers[-1] = nn.Sequential(layers[-1], nn.LayerNorm(width))
     return layers
 

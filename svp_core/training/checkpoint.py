@@ -8,7 +8,7 @@ import torch
 
 from svp_core.config.pairs import format_pairs
 from svp_core.runtime.files import write_atomically
-from svp_core.training.run import record
+from svp_core.training import record
 
 # beside the config, what makes two runs the same
 IDENTITY = {"source_hash": "sources", "data_hash": "data"}

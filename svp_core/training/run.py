@@ -6,7 +6,8 @@ from pathlib import Path
 
 import torch
 
-from svp_core import datasets, methods, models, provenance
+from svp_core import datasets, methods, provenance
+from svp_core.config.options import fill
 from svp_core.cost.flops import count_flops
 from svp_core.cost.memory import peak_memory
 from svp_core.data.files import checksum, manifest_path
@@ -14,8 +15,10 @@ from svp_core.data.loading import load_images
 from svp_core.runtime import interruption
 from svp_core.runtime.files import require_writable
 from svp_core.runtime.interruption import Interrupted
-from svp_core.training.epochs import Epoch, evaluate
-from svp_core.training.run import checkpoint, record
+from svp_core.task import Task
+from svp_core.training import checkpoint, record
+from svp_core.training.epochs import Epoch
+from svp_core.training.evaluation import evaluate
 
 
 def train(
@@ -71,7 +74,7 @@ def run(
 def find_origin(config: dict, data_dir: Path) -> dict:
     """Return hashes of sources and data, and the state of the repository, before the training."""
     name = config["dataset"]
-    files = provenance.run_sources(name, config["model"], config["method"])
+    files = provenance.run_sources(config)
     origin = {"source_hash": provenance.source_hash(files), "data_hash": None}
     if datasets.facts(name).folder:  # the checksums of the other sets are in the sources
         manifest = manifest_path(name, data_dir)
@@ -106,8 +109,8 @@ def fit(
     Long epochs are saved in between; after a signal the state is saved and Interrupted raised.
     """
     config, curves = history["config"], history["curves"]
-    recipe = config["recipe"]
-    while len(curves) < recipe["epochs"] and all_finite(curves):
+    recipe = fill("", "recipe", config["recipe"])
+    while len(curves) < recipe.epochs and all_finite(curves):
         epoch = Epoch(len(curves) + 1, train_images, recipe, config["seed"])
         if history["position"]:
             epoch.enter(history["position"])
@@ -116,36 +119,46 @@ def fit(
                 interruption.check()
                 if saving.is_due():
                     saving.save(history | {"position": epoch.pause(), "method": method.state()})
-            curves.append(epoch.entry() | evaluate(method, test_images))
+            found = evaluate(method, test_images, metrics_due(config, epoch.number))
         except Interrupted as signal:
             history["position"] = epoch.pause()
             saving.save(history | {"method": method.state()})
             raise Interrupted(f"{signal} {place_of(history)}") from None
+        entry = epoch.entry(method)
+        curves.append(entry | found | {"metrics": entry["metrics"] | found["metrics"]})
         history["position"] = None
-        print(progress(curves[-1], recipe["epochs"]), flush=True)
+        print(progress(curves[-1], recipe.epochs), flush=True)
         if all_finite(curves):
             saving.save(history | {"method": method.state()})
+
+
+def metrics_due(config: dict, epoch: int) -> list[str]:
+    """Return the metrics to measure after an epoch."""
+    is_due = config["metrics_every_epoch"] or epoch == config["recipe"]["epochs"]
+    return config["metrics"] if is_due else []
 
 
 def build_method(config: dict, device: torch.device) -> methods.Method:
     """Return model and method of a resolved config, as they are before the first step."""
     facts, seed = datasets.facts(config["dataset"]), config["seed"]
-    model = models.build(config["model"], facts.shape, config["model_options"], seed)
-    options, recipe = config["method_options"], config["recipe"]
-    method = methods.build(config["method"], model, facts.classes, options, recipe, seed)
-    layout = torch.channels_last if recipe["channels_last"] else torch.preserve_format
-    return method.to(device, memory_format=layout)
+    task = Task(facts.shape, facts.classes, config["recipe"]["train_images"] or facts.train_size)
+    method = methods.assemble(config, task, seed)
+    is_last = config["recipe"]["channels_last"]
+    return method.to(
+        device, memory_format=torch.channels_last if is_last else torch.preserve_format
+    )
 
 
 def summarise(config: dict, curves: list[dict], method: methods.Method) -> dict:
     """Return the results of a record; a diverged run has curves but no accuracy."""
     completed = all_finite(curves)
+    last = curves[-1]
     return {
         "config": config,
         "status": "completed" if completed else "diverged",
         "curves": curves,
-        "test_accuracy": curves[-1]["test_accuracy"] if completed else None,
-        "block_accuracy": curves[-1]["block_accuracy"] if completed else [],
+        "test_accuracy": last["test_accuracy"] if completed else None,
+        "metrics": last["metrics"] | {"unit_accuracy": last["unit_accuracy"]} if completed else {},
         "train_seconds": sum(entry["seconds"] for entry in curves),
         "epochs": len(curves),
         "parameters": sum(p.numel() for p in method.parameters() if p.requires_grad),
@@ -154,14 +167,15 @@ def summarise(config: dict, curves: list[dict], method: methods.Method) -> dict:
 
 def all_finite(curves: list[dict]) -> bool:
     """Whether no loss of the last epoch was infinite or not a number."""
-    return not curves or all(isfinite(loss) for loss in curves[-1]["block_loss"])
+    return not curves or all(isfinite(loss) for loss in curves[-1]["unit_loss"])
 
 
 def progress(entry: dict, epochs: int) -> str:
+    """Return the line of an epoch in the log."""
     if not all_finite([entry]):
         return f"epoch {entry['epoch']}/{epochs}  diverged: a loss is not finite"
     return (
-        f"epoch {entry['epoch']}/{epochs}  loss {entry['block_loss'][-1]:.4f}"
+        f"epoch {entry['epoch']}/{epochs}  loss {entry['unit_loss'][-1]:.4f}"
         f"  test accuracy {entry['test_accuracy']:.2f} %  {entry['seconds']:.2f} s"
     )
 

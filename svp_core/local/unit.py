@@ -1,0 +1,52 @@
+"""A local unit: consecutive blocks, and what is read from their last activation."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from svp_core.config.options import OptionSet
+
+
+class Reading(NamedTuple):
+    """What is read from a unit's activation: phi(h) (B, d_i), v (B, d0), class logits (B, K)."""
+
+    features: Tensor
+    projected: Tensor
+    logits: Tensor
+
+    def detach(self) -> "Reading":
+        """Return the same reading as a constant: sg."""
+        return Reading(*(tensor.detach() for tensor in self))
+
+
+class LocalUnit(nn.Module):
+    """Blocks, and the fixed projection of their last activation."""
+
+    def __init__(
+        self,
+        blocks: list[nn.Module],
+        reduce: Callable[[Tensor], Tensor],
+        projection: Tensor | None,
+        options: OptionSet,
+    ):
+        super().__init__()
+        self.blocks = nn.Sequential(*blocks)
+        self.reduce = reduce
+        self.register_buffer("projection", projection)  # (d0, d_i), None for the identity
+        self.scale, self.dropout, self.noise = options.scale, options.dropout, options.noise
+
+    def forward(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the activation h_i, phi(h_i) (B, d_i) and v_i (B, d0)."""
+        hidden = self.blocks(hidden)
+        features = self.reduce(hidden)
+        kept = F.dropout(features, self.dropout, self.training) if self.dropout else features
+        if self.projection is None:
+            projected = self.scale * kept
+        else:
+            projected = F.linear(kept, self.projection)
+        if self.noise and self.training:
+            projected = projected + self.noise * torch.randn_like(projected)
+        return hidden, features, projected
