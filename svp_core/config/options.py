@@ -160,7 +160,22 @@ def fill(folder: str, name: str, given: Mapping, path: str = "") -> OptionSet:
     Raises ConfigError for an unknown key or a value out of range; `path` precedes the key.
     """
     options = of(folder, name, given)
+    refuse_foreign(options, given, path)
     return options(**checked(given, schema(options), path))
+
+
+def refuse_foreign(options: type[OptionSet], given: Mapping, path: str) -> None:
+    """Raise ConfigError naming the owner of an option that belongs to a part not chosen."""
+    known = {one.name for one in fields(options)}
+    for one in fields(options):
+        folder = one.metadata.get("folder")
+        for other in names(folder) if folder else ():
+            brought = {field.name for field in fields(declared(folder, other))}
+            for key in brought & given.keys() - known:
+                chosen = given.get(one.name, one.default)
+                raise ConfigError(
+                    f"{path}{key}: an option of the {one.name} {other}, but {one.name} is {chosen}"
+                )
 
 
 def merged(folder: str, name: str, base: Mapping, changes: Mapping) -> dict:
