@@ -31,7 +31,7 @@ def record(**overrides) -> dict:
         "status": "completed",
         "curves": [epoch(1, [60.0, 70.0]), epoch(2, [80.0, 90.0])],
         "test_accuracy": 90.0,
-        "block_accuracy": [80.0, 90.0],
+        "metrics": {"unit_accuracy": [80.0, 90.0]},
         "train_seconds": 1.5,
         "train_flops": 4_000_000,
         "epochs": 2,
@@ -69,21 +69,22 @@ def epoch(number: int, accuracies: list[float]) -> dict:
     return {
         "epoch": number,
         "learning_rate": 0.001,
-        "block_loss": [2.3 * (1 - accuracy / 100) for accuracy in accuracies],
-        "block_accuracy": accuracies,
+        "unit_loss": [2.3 * (1 - accuracy / 100) for accuracy in accuracies],
+        "unit_accuracy": accuracies,
         "test_accuracy": accuracies[-1],
+        "metrics": {},
         "seconds": 0.5,
         "joules": None,
     }
 
 
 def completed(accuracies: list[float], epochs: int = 2, **config) -> dict:
-    """A record of a completed run that ends at these accuracies of the blocks."""
+    """A record of a completed run that ends at these accuracies of the units."""
     curves = [
         epoch(number, [a - (a - 10) * 0.6**number * (number < epochs) for a in accuracies])
         for number in range(1, epochs + 1)
     ]
-    ends = {"test_accuracy": accuracies[-1], "block_accuracy": accuracies}
+    ends = {"test_accuracy": accuracies[-1], "metrics": {"unit_accuracy": accuracies}}
     return record(curves=curves, epochs=epochs, **ends, **config)
 
 
@@ -91,8 +92,8 @@ def diverged(epochs: int = 1, **config) -> dict:
     """A record of a run whose loss stopped being finite in its last epoch."""
     curves = [epoch(number, [15.0, 20.0]) for number in range(1, epochs + 1)]
     for entry in curves[-1:]:
-        entry["block_loss"] = [None, None]
-    ends = {"status": "diverged", "test_accuracy": None, "block_accuracy": []}
+        entry["unit_loss"] = [None, None]
+    ends = {"status": "diverged", "test_accuracy": None, "metrics": {}}
     return record(curves=curves, epochs=epochs, **ends, **config)
 
 
@@ -101,16 +102,20 @@ def cost_rows(
     series: tuple[str, str] = ("bp", "default"),
     values: dict | None = None,
     device: str | None = None,
+    baseline: str | None = "bp",
+    headlines: tuple[str, ...] = ("default",),
     **sizes,
 ) -> list[dict]:
     """Rows of the table of cost, one a quantity; without values, those that a simulation gives."""
     size = {"depth": 2, "width": 100, "batch": 64, "image_size": 28} | sizes
     if values is None:
-        activations = size["batch"] * size["width"] * (size["depth"] if series[0] == "bp" else 1)
+        saved = size["depth"] if series[0] == baseline else 1
+        activations = size["batch"] * size["width"] * saved
         kinds = {kind: 2**18 for kind in KINDS} | {"activations_at_peak": 4 * activations}
         flops = 6.0 * size["batch"] * size["depth"] * size["width"] ** 2
         values = kinds | {"total": sum(kinds.values()), "activations": activations, "flops": flops}
     names = {"model": model, "method": series[0], "variant": series[1]}
+    names |= {"baseline": baseline, "headline": series[1] in headlines}
     rest = {"unit": "1", "source": "measured" if device else "simulated", "device": device}
     return [
         names | size | {"quantity": name, "value": float(value)} | rest
@@ -119,7 +124,7 @@ def cost_rows(
 
 
 def times(ratio: float) -> dict:
-    """Values of a measured step that took so many times as long as that of BP."""
+    """Values of a measured step that took so many times as long as that of the baseline."""
     names = "step_time_ratio_low", "step_time_ratio", "step_time_ratio_high"
     return dict(zip(names, (0.9 * ratio, ratio, 1.2 * ratio), strict=True)) | {
         "step_time": 0.001 * ratio

@@ -15,6 +15,7 @@ def row(quantity: str = "total", value: float = 100.0, **changes) -> dict:
     """A row of a cost record."""
     sizes = {"depth": 2, "width": 8, "batch": 16, "image_size": 28, "d0": None}
     series = {"model": "mlp", "method": "bp", "variant": "default"}
+    series |= {"baseline": "bp", "headline": True}
     origin = {"unit": "bytes", "source": "simulated", "device": None}
     return series | sizes | {"quantity": quantity, "value": value} | origin | changes
 
@@ -62,7 +63,7 @@ def section(text: str, title: str) -> list[list[str]]:
 
 @pytest.mark.parametrize("value", [100.0, 101.0])
 def test_two_values_of_one_cell_are_refused(tmp_path, value):
-    with pytest.raises(SystemExit, match="two values of mlp, bp, default, 2, 8, 16, 28, total"):
+    with pytest.raises(SystemExit, match="cost: two rows of mlp, bp, default, 2, 8, 16, 28, total"):
         collect(tmp_path, [row(), row(value=value)])
 
 
@@ -71,6 +72,7 @@ def test_two_values_of_one_cell_are_refused(tmp_path, value):
     [
         ({"value": "many"}, r"rows\[0\].value: 'many' is not"),
         ({"seed": 0}, r"rows\[0\]: .*'seed' was unexpected"),
+        ({"headline": None}, r"rows\[0\].headline: None is not of type 'boolean'"),
         ({"model": None}, r"rows\[0\].model: None is not of type 'string'"),
     ],
 )
@@ -84,7 +86,7 @@ def trainings() -> list[dict]:
     made = []
     for seed, accuracies in enumerate([(70, 80, 90), (60, 75, 85)]):
         curves = [epoch(number, [float(a)]) for number, a in enumerate(accuracies, start=1)]
-        ends = {"test_accuracy": float(accuracies[-1]), "block_accuracy": [float(accuracies[-1])]}
+        ends = {"test_accuracy": float(accuracies[-1]), "metrics": {"unit_accuracy": [90.0]}}
         made.append(
             record(method="bp", seed=seed, curves=curves, epochs=3, train_flops=3000, **ends)
         )
@@ -110,7 +112,7 @@ def test_energy_of_which_a_part_is_unknown_is_not_available(tmp_path):
     curves = [epoch(number, [accuracy]) for number, accuracy in ((1, 50.0), (2, 80.0), (3, 90.0))]
     for entry, joules in zip(curves, (None, 5.0, 2.5), strict=True):
         entry["joules"] = joules
-    ends = {"test_accuracy": 90.0, "block_accuracy": [90.0]}
+    ends = {"test_accuracy": 90.0, "metrics": {"unit_accuracy": [90.0]}}
     cost = collect(tmp_path, [row()], [record(curves=curves, epochs=3, **ends)], ["mnist=80"])
     found = cost.dropna(subset=["dataset"]).set_index("quantity")["value"]
     assert pd.isna(found["joules_to_80_percent"]) and found["seconds_to_80_percent"] == 1.0
@@ -169,6 +171,21 @@ def test_a_curve_that_never_passes_one_says_so(tmp_path):
         rows.append(row("flops", value, method="svp", variant="codebook", d0=d0))
     _, text = summarise(tmp_path, rows)
     assert section(text, "Break-even")[2][-1] == "above all that were tried, 10 to 1000"
+
+
+def test_any_method_may_be_the_baseline(tmp_path):
+    names = {"bp": "sgd_bp", "svp": "dfa"}
+    rows = [one | {"method": names[one["method"]], "baseline": "sgd_bp"} for one in depth_rows()]
+    _, text = summarise(tmp_path, rows)
+    header, _, *lines = section(text, "Peak memory of a step, and what it is made of")
+    assert "total, sgd_bp/it" in header and lines[0][2] == "dfa"
+    assert section(text, "Saved activations against depth")[0][-1] == "of sgd_bp's"
+
+
+def test_two_baselines_in_one_table_are_refused(tmp_path):
+    rows = [row(), row(method="svp", baseline="sll")]
+    with pytest.raises(SystemExit, match="two baselines in one table: bp and sll"):
+        summarise(tmp_path, rows)
 
 
 def test_without_bp_there_is_nothing_to_relate_to(tmp_path):

@@ -1,4 +1,4 @@
-"""Records become the tables of workflow/schemas/tables.yaml, or a clear error."""
+"""Records become the tables of svp_core/tables/glossary.yaml, or a clear error."""
 
 import json
 import math
@@ -8,6 +8,8 @@ import pytest
 from builders import completed, diverged, epoch, record, write_records
 
 from svp_core import tables
+from svp_core.tables import records as run_records
+from svp_core.tables.contract import by_content
 from workflow.scripts import collect_runs, summarise
 
 
@@ -18,10 +20,15 @@ def collect(tmp_path, records):
     return output
 
 
-def summary_of(tmp_path, records):
+def write_summary(folder, baseline="bp"):
+    """Summarise the runs in a folder there."""
+    summarise.main([str(folder / "runs.csv"), "--baseline", baseline, "--output-dir", str(folder)])
+
+
+def summary_of(tmp_path, records, baseline="bp"):
     """Collect and summarise records; the summary indexed by method and variant."""
     output = collect(tmp_path, records)
-    summarise.main([str(output / "runs.csv"), "--output-dir", str(output)])
+    write_summary(output, baseline)
     return tables.read(output / "summary.csv", "summary").set_index(["method", "variant"])
 
 
@@ -34,28 +41,79 @@ def pairs_of_seeds():
 
 def test_every_table_has_the_columns_of_the_glossary(tmp_path):
     output = collect(tmp_path, pairs_of_seeds())
-    summarise.main([str(output / "runs.csv"), "--output-dir", str(output)])
-    for table in ("runs", "curves", "blocks", "summary"):
+    write_summary(output)
+    for table in ("curves", "metrics", "summary"):
         header = (output / f"{table}.csv").read_text().splitlines()[0]
         assert header == ",".join(tables.columns(table))
+    header = (output / "runs.csv").read_text().splitlines()[0]
+    settings = "model_options.depth,model_options.width,recipe.batch_size,recipe.epochs"
+    assert header == ",".join(tables.columns("runs")) + f",{settings}"
 
 
 def test_run_row_holds_the_record(tmp_path):
     row = pd.read_csv(collect(tmp_path, [record()]) / "runs.csv").iloc[0]
     assert row["record"] == str(tmp_path / "record_0.json")
     assert (row["python_version"], row["torch_version"]) == ("3.11.7", "2.9.0+cpu")
-    assert row["train_loss"] == record()["curves"][-1]["block_loss"][-1]
+    assert row["train_loss"] == record()["curves"][-1]["unit_loss"][-1]
     assert row["test_accuracy"] == 90.0
     assert math.isnan(row["git_commit"])
 
 
-def test_curves_and_blocks_come_from_the_last_block_and_the_last_epoch(tmp_path):
-    output = collect(tmp_path, [record()])
+def test_settings_of_all_runs_are_columns_typed_by_what_they_hold(tmp_path):
+    options = {"method_options": {"scale": 4, "shared": True, "alignment": "none", "d0": None}}
+    recipe = {"recipe": {"lr": 0.003, "augmentation": ["crop", "flip"]}}
+    plain = {"method_options": {"scale": 0.5}, "recipe": {"lr": 0.003, "augmentation": []}}
+    output = collect(tmp_path, [record(**options, **recipe), record(**plain, method="bp")])
+    runs = tables.read(output / "runs.csv", "runs").set_index("method")
+    found = [name for name in runs if "." in name]
+    assert found == [
+        "model_options.depth", "model_options.width", "method_options.alignment",
+        "method_options.d0", "method_options.scale", "method_options.shared",
+        "recipe.augmentation", "recipe.lr",
+    ]  # fmt: skip
+    assert runs["method_options.scale"].to_dict() == {"bp": 0.5, "svp": 4.0}
+    shared = runs["method_options.shared"]
+    assert shared.dtype == "boolean" and shared["svp"] and pd.isna(shared["bp"])
+    assert runs["recipe.augmentation"].to_dict() == {"bp": "none", "svp": "crop+flip"}
+    assert runs["model_options.depth"].dtype == "Int64"
+    assert runs["method_options.d0"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([1, None], "Int64"),
+        ([1, 0.5], "float64"),
+        ([True, None], "boolean"),
+        ([1, "x"], "str"),
+        ([None], "str"),
+    ],
+)
+def test_a_setting_has_the_same_type_in_memory_and_in_a_file(values, kind):
+    made = by_content(pd.Series(values, dtype=object))
+    written = pd.Series([None if v is None else str(v) for v in values], dtype="str")
+    assert made.dtype == kind
+    pd.testing.assert_series_equal(made, by_content(written))
+
+
+def test_curves_and_metrics_hold_every_epoch(tmp_path):
+    last = epoch(2, [80.0, 90.0]) | {"metrics": {"nll": 0.25, "unit_nll": [0.5, None]}}
+    metrics = {"unit_accuracy": [80.0, 90.0], **last["metrics"], "ece": 0.01}
+    output = collect(tmp_path, [record(curves=[epoch(1, [60.0, 70.0]), last], metrics=metrics)])
     assert list(pd.read_csv(output / "curves.csv")["test_accuracy"]) == [70.0, 90.0]
-    blocks = pd.read_csv(output / "blocks.csv")
-    assert list(blocks["block"]) == [1, 2]
-    assert list(blocks["blocks"]) == [2, 2]
-    assert list(blocks["test_accuracy"]) == [80.0, 90.0]
+    table = tables.read(output / "metrics.csv", "metrics")
+    assert set(table["units"]) == {2}
+    rows = table[["epoch", "metric", "unit", "value"]].astype(object)
+    assert rows.where(rows.notna(), None).to_numpy().tolist() == [
+        [1, "unit_accuracy", 1, 60.0],
+        [1, "unit_accuracy", 2, 70.0],
+        [2, "ece", None, 0.01],
+        [2, "nll", None, 0.25],
+        [2, "unit_accuracy", 1, 80.0],
+        [2, "unit_accuracy", 2, 90.0],
+        [2, "unit_nll", 1, 0.5],
+        [2, "unit_nll", 2, None],
+    ]
 
 
 def test_rows_are_sorted_and_bytes_do_not_depend_on_the_order_of_records(tmp_path):
@@ -85,7 +143,7 @@ def test_diverged_run_is_kept_without_accuracy(tmp_path):
     assert list(runs["status"]) == ["diverged", "diverged"]
     assert runs[["test_accuracy", "train_loss"]].isna().all(axis=None)
     assert list(pd.read_csv(output / "curves.csv")["train_loss"].isna()) == [False, True]
-    assert pd.read_csv(output / "blocks.csv").empty
+    assert tables.read(output / "metrics.csv", "metrics").empty
 
 
 @pytest.mark.parametrize(
@@ -96,6 +154,8 @@ def test_diverged_run_is_kept_without_accuracy(tmp_path):
             "curves[1].epoch: 0 is less than the minimum of 1",
         ),
         (record(test_accuracy=None), "test_accuracy: None is not of type 'number'"),
+        (record(metrics={}), "metrics: 'unit_accuracy' is a required property"),
+        (record(metrics={"unit_accuracy": [1.0], "nll": "low"}), "metrics.nll: 'low' is not"),
         (record(extra=1), "record: Additional properties are not allowed"),
         (record(train_seconds=math.nan), "not JSON: NaN is not a JSON number"),
     ],
@@ -119,6 +179,14 @@ def test_text_that_is_not_json_is_named(tmp_path):
 def test_two_records_of_one_run_are_refused(tmp_path):
     with pytest.raises(SystemExit, match="record_0.json and .*record_1.json: the same run"):
         collect(tmp_path, [record(), record()])
+
+
+def test_a_row_that_stands_twice_is_named_in_one_line(tmp_path):
+    path = collect(tmp_path, [record()]) / "curves.csv"
+    path.write_text(path.read_text() + path.read_text().splitlines()[-1] + "\n")
+    with pytest.raises(tables.TableError) as error:
+        tables.read(path, "curves")
+    assert str(error.value) == f"{path}: two rows of mnist, mlp, svp, default, 0, 2"
 
 
 def test_mixed_sources_and_devices_are_warned_of(tmp_path, capsys):
@@ -167,6 +235,24 @@ def test_differences_to_bp_are_paired_by_seed(tmp_path):
     assert row["paired_difference_high"] == pytest.approx(-2.5 + half)
 
 
+def test_any_method_may_be_the_baseline(tmp_path):
+    names = {"bp": "sgd_bp", "svp": "dfa"}
+    records = pairs_of_seeds()
+    for one in records:
+        one["config"]["method"] = names[one["config"]["method"]]
+    summary = summary_of(tmp_path, records, "sgd_bp")
+    assert set(summary["baseline"]) == {"sgd_bp"}
+    assert summary.loc[("dfa", "default"), "paired_difference"] == -2.0
+    assert pd.isna(summary.loc[("sgd_bp", "default"), "pairs"])
+    assert "difference to sgd_bp" in (tmp_path / "tables" / "summary.md").read_text()
+
+
+def test_without_the_baseline_there_are_no_differences(tmp_path):
+    summary = summary_of(tmp_path, pairs_of_seeds(), "sll")
+    assert summary["paired_difference"].isna().all()
+    assert set(summary["pairs"]) == {0}
+
+
 def test_bp_itself_has_no_difference_but_its_variants_have(tmp_path):
     variant = completed([91.0], method="bp", variant="wide")
     summary = summary_of(tmp_path, [*pairs_of_seeds(), variant])
@@ -210,6 +296,10 @@ def test_markdown_is_readable(tmp_path):
     [
         ("", "runs.csv: not a CSV table"),
         ("dataset,model\nmnist,mlp\n", "runs.csv: missing column method, variant"),
+        (
+            ",".join([*tables.columns("runs"), "options.lr"]) + "\n",
+            "runs.csv: unknown column options.lr",
+        ),
         (",".join(tables.columns("runs")), "runs.csv: no rows"),
         (
             ",".join(tables.columns("runs")) + "\na,b,c,d,zero" + "," * 16,
@@ -220,7 +310,7 @@ def test_markdown_is_readable(tmp_path):
 def test_wrong_table_names_the_file_and_the_column(tmp_path, text, message):
     (tmp_path / "runs.csv").write_text(text)
     with pytest.raises(SystemExit, match=message):
-        summarise.main([str(tmp_path / "runs.csv"), "--output-dir", str(tmp_path)])
+        write_summary(tmp_path)
 
 
 def test_failed_write_leaves_the_old_files(tmp_path):
@@ -234,4 +324,4 @@ def test_failed_write_leaves_the_old_files(tmp_path):
 def test_builders_make_valid_records(tmp_path):
     for content in (record(), completed([50.0, 60.0]), diverged()):
         [path] = write_records(tmp_path, [content])
-        assert tables.read_record(path, collect_runs.SCHEMA) == json.loads(json.dumps(content))
+        assert run_records.read(path, run_records.RUN_SCHEMA) == json.loads(json.dumps(content))

@@ -1,6 +1,5 @@
 """Tables by the contract of glossary.yaml: check, read, render and write them."""
 
-import json
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -8,28 +7,24 @@ from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
-import jsonschema
 import pandas as pd
-import yaml
 
-GLOSSARY = yaml.safe_load((Path(__file__).parent / "glossary.yaml").read_text())
-SERIES = ["dataset", "model", "method", "variant"]
-RUN = [*SERIES, "seed"]
+from svp_core.tables.contract import (
+    GLOSSARY,
+    RUN,
+    SERIES,
+    TASK,
+    TableError,
+    columns,
+    further_columns,
+    json_type,
+    typed,
+)
 
-# Columns named in neither list and not ending in _bytes are floating-point numbers.
-INTEGERS = (
-    "seed epochs parameters threads environments epoch block blocks n diverged pairs depth "
-    "batch image_size d0 points train_flops"
-).split()
-TEXTS = (
-    "dataset model method variant status peak_memory_source device node job python_version "
-    "torch_version source_hash data_hash git_commit record quantity unit source "
-    "axis"
-).split()
-
-
-class TableError(ValueError):
-    """A record or table that breaks its contract; the message names the file and the place."""
+__all__ = [
+    "GLOSSARY", "RUN", "SERIES", "TASK", "TableError", "columns", "csv_bytes", "exit_on_error",
+    "from_rows", "further_columns", "json_type", "markdown", "parquet_bytes", "read", "write",
+]  # fmt: skip
 
 
 @contextmanager
@@ -41,73 +36,24 @@ def exit_on_error() -> Iterator[None]:
         sys.exit(f"error: {error}")
 
 
-def columns(table: str) -> list[str]:
-    """Columns of a table, in order."""
-    return list(GLOSSARY[table])
-
-
-def json_type(column: str) -> str:
-    """The JSON type of the cells of a column."""
-    if column == "git_dirty":
-        return "boolean"
-    if column in TEXTS:
-        return "string"
-    return "integer" if column in INTEGERS or column.endswith("_bytes") else "number"
-
-
-def typed(frame: pd.DataFrame, table: str, origin: object) -> pd.DataFrame:
-    """The frame with the columns of the table in order, each of its type."""
-    expected = columns(table)
-    for problem, names in (
-        ("missing", [name for name in expected if name not in frame]),
-        ("unknown", [name for name in frame if name not in expected]),
-    ):
-        if names:
-            raise TableError(f"{origin}: {problem} column {', '.join(names)} (table {table})")
-    types = {"string": "str", "integer": "Int64", "number": "float64", "boolean": "boolean"}
-    result = frame[expected].copy()
-    for name in expected:
-        try:
-            result[name] = result[name].astype(types[json_type(name)])
-        except (TypeError, ValueError) as error:
-            raise TableError(f"{origin}: column {name}: {error}") from error
-    return result
-
-
-def from_rows(rows: Iterable[dict], table: str, order: list[str]) -> pd.DataFrame:
-    """A table of these rows, sorted by the columns of `order`."""
-    frame = pd.DataFrame(list(rows), columns=columns(table), dtype=object)
-    return typed(frame, table, table).sort_values(order, ignore_index=True)
+def from_rows(rows: Iterable[dict], table: str) -> pd.DataFrame:
+    """A table of these rows, sorted by its key; cells that a row lacks are empty."""
+    rows = list(rows)
+    further = further_columns({name for row in rows for name in row}, table)
+    frame = pd.DataFrame(rows, columns=[*columns(table), *further], dtype=object)
+    return typed(frame, table, table).sort_values(GLOSSARY[table]["key"], ignore_index=True)
 
 
 def read(path: Path, table: str) -> pd.DataFrame:
-    """Read a CSV table and check its columns, their types, and that it has rows."""
+    """Read a CSV table and check its columns, their types, and that it has rows, each once."""
     try:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
     except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
         raise TableError(f"{path}: not a CSV table: {error}") from error
-    frame = typed(frame.replace({"git_dirty": {"True": True, "False": False}}), table, path)
-    if frame.empty and table != "blocks":  # which has none if all runs diverged
+    frame = typed(frame, table, path)
+    if frame.empty and not GLOSSARY[table].get("may_be_empty"):
         raise TableError(f"{path}: no rows below {', '.join(columns(table)[:3])}, ...")
     return frame
-
-
-def refuse_constant(name: str) -> None:
-    """Reject the NaN and Infinity that Python, unlike JSON, would accept."""
-    raise ValueError(f"{name} is not a JSON number")
-
-
-def read_record(path: str, schema: dict) -> dict:
-    """Read a JSON record and validate it against the schema."""
-    try:
-        record = json.loads(Path(path).read_bytes(), parse_constant=refuse_constant)
-    except ValueError as error:
-        raise TableError(f"{path}: not JSON: {error}") from error
-    validator = jsonschema.Draft202012Validator(schema)
-    if error := jsonschema.exceptions.best_match(validator.iter_errors(record)):
-        place = error.json_path.removeprefix("$").removeprefix(".") or "record"
-        raise TableError(f"{path}: {place}: {error.message}")
-    return record
 
 
 def csv_bytes(frame: pd.DataFrame) -> bytes:

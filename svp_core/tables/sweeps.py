@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from svp_core import tables
+from svp_core.tables.contract import SERIES, TableError
+from svp_core.tables.statistics import LEVEL
 
 SIZES = ["depth", "width", "batch", "image_size"]
-SERIES = ["method", "variant"]
 # what is alive at the peak, in the order of stacking
 KINDS = "parameters optimizer gradients buffers activations_at_peak data temporary".split()
 TIMES = ["step_time_ratio_low", "step_time_ratio", "step_time_ratio_high"]
@@ -32,7 +32,7 @@ def one_device(rows: pd.DataFrame) -> str:
     """What the rows were measured on, empty if on nothing; refuse two devices."""
     devices = sorted(rows["device"].dropna().unique())
     if len(devices) > 1:
-        raise tables.TableError(
+        raise TableError(
             f"cost: two devices in one figure: {' and '.join(devices)}; measure all on one"
             " (delete the records of the other in results/cost)"
         )
@@ -71,26 +71,43 @@ def wide_series(rows: pd.DataFrame, axis: str, least: int) -> pd.DataFrame:
     return rows[rows.groupby(SERIES)[axis].transform("nunique") >= least]
 
 
-def of_bp(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows of plain BP, to which others relate."""
-    return rows[(rows["method"] == "bp") & (rows["variant"] == "default")]
+def headlines(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the headline series; all of them if none is one."""
+    chosen = rows[rows["headline"].fillna(False).astype(bool)]
+    return rows if chosen.empty else chosen
+
+
+def one_baseline(cost: pd.DataFrame) -> str:
+    """The method that ratios relate to, empty without one; refuse two."""
+    methods = sorted(cost["baseline"].dropna().unique())
+    if len(methods) > 1:
+        raise TableError(
+            f"cost: two baselines in one table: {' and '.join(methods)}; relate all ratios to one"
+            " (delete the records of the other in results/cost)"
+        )
+    return "".join(methods)
+
+
+def of_baseline(rows: pd.DataFrame, baseline: str) -> pd.DataFrame:
+    """The rows of the baseline as it is by default, to which others relate."""
+    return rows[(rows["method"] == baseline) & (rows["variant"] == "default")]
 
 
 def relative_flops(cost: pd.DataFrame) -> pd.DataFrame:
-    """FLOPs divided by those of BP of the same sizes; without BP there are none."""
+    """FLOPs divided by those of the baseline of the same sizes; without one there are none."""
     rows, keys = of_steps(cost, "flops"), ["model", *SIZES]
-    bp = of_bp(rows)[[*keys, "value"]].rename(columns={"value": "bp"})
-    rows = rows.merge(bp, on=keys)
-    return rows.assign(value=rows["value"] / rows["bp"]).drop(columns="bp")
+    others = of_baseline(rows, one_baseline(rows))[[*keys, "value"]]
+    rows = rows.merge(others.rename(columns={"value": "of_baseline"}), on=keys)
+    return rows.assign(value=rows["value"] / rows["of_baseline"]).drop(columns="of_baseline")
 
 
 def crossings(ratios: pd.Series) -> list[int]:
-    """The places in a curve after which it passes 1, BP's cost."""
+    """The places in a curve after which it passes 1, the baseline's cost."""
     above = ratios.to_numpy(float) >= 1
     return [int(place) for place in np.flatnonzero(above[1:] != above[:-1])]
 
 
-def fit(sizes: pd.Series, values: pd.Series, level: float = 0.95) -> dict[str, float]:
+def fit(sizes: pd.Series, values: pd.Series, level: float = LEVEL) -> dict[str, float]:
     """Slope of a line through the logarithms, 1 if linear, and its interval."""
     line = stats.linregress(np.log(sizes.astype(float)), np.log(values.astype(float)))
     slope, error = (line.slope, line.stderr) if values.nunique() > 1 else (0.0, 0.0)

@@ -7,18 +7,20 @@ from pathlib import Path
 import pandas as pd
 
 from svp_core import tables
+from svp_core.tables import records
 
+GROUP = [*tables.TASK, *tables.SERIES]
 COLUMNS = [name for name in tables.columns("cost") if name != "dataset"]
-CELL = [name for name in tables.columns("cost") if name not in ("value", "unit")]
+# cells that no row may leave empty
+NAMED = ("model", "method", "variant", "headline", "quantity", "unit", "source")
 # what is added up over the epochs of a training, and its unit and source
 SPENT = {"flops": ("flop", "counted"), "seconds": ("s", "measured"), "joules": ("J", "measured")}
 
 
 def cell_schema(column: str) -> dict:
     """JSON schema of a cell; sizes and values may be missing."""
-    kind = tables.json_type(column)
-    is_named = column in ("model", "method", "variant", "quantity", "unit", "source")
-    return {"type": kind if is_named else [kind, "null"]}
+    kind = tables.json_type("cost", column)
+    return {"type": kind if column in NAMED else [kind, "null"]}
 
 
 SCHEMA = {
@@ -39,14 +41,10 @@ SCHEMA = {
 }
 
 
-def step_rows(paths: list[str]) -> pd.DataFrame:
-    """The rows of all records, in which every quantity of a cell has one value."""
-    rows = [row for path in paths for row in tables.read_record(path, SCHEMA)["rows"]]
-    frame = pd.DataFrame(rows, columns=COLUMNS, dtype=object)
-    for _, row in frame[frame.duplicated(CELL[1:])].iterrows():
-        cell = ", ".join(str(row[name]) for name in CELL[1:] if pd.notna(row[name]))
-        raise tables.TableError(f"cost: two values of {cell}")
-    return frame
+def step_rows(paths: list[str]) -> Iterator[dict]:
+    """The rows of all records."""
+    for path in paths:
+        yield from records.read(path, SCHEMA)["rows"]
 
 
 def spent(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
@@ -66,7 +64,7 @@ def accuracy_rows(
     """What reaching an accuracy took: the median over seeds, None if one did not or diverged."""
     curves = spent(runs, curves)
     devices = runs.set_index(tables.RUN)["device"]
-    for series, group in curves.groupby(tables.SERIES):
+    for series, group in curves.groupby(GROUP):
         device = " and ".join(sorted(set(devices.loc[series])))
         for target in targets.get(series[0], []):
             is_reached = (group["test_accuracy"] >= target) & (group["status"] == "completed")
@@ -75,7 +73,7 @@ def accuracy_rows(
             for name, (unit, source) in {"epoch": ("epochs", "measured"), **SPENT}.items():
                 value = reached[name].median(skipna=False) if all_reached else None
                 quantity = f"{'epochs' if name == 'epoch' else name}_to_{target:g}_percent"
-                yield dict(zip(tables.SERIES, series, strict=True)) | {
+                yield dict(zip(GROUP, series, strict=True)) | {
                     "quantity": quantity,
                     "value": value,
                     "unit": unit,
@@ -106,10 +104,10 @@ def main(arguments: list[str] | None = None) -> None:
 
     runs, curves = tables.read(options.runs, "runs"), tables.read(options.curves, "curves")
     rows = [
-        *step_rows(options.records).to_dict("records"),
+        *step_rows(options.records),
         *accuracy_rows(runs, curves, parse_targets(options.target)),
     ]
-    cost = tables.from_rows(rows, "cost", CELL)
+    cost = tables.from_rows(rows, "cost")
     tables.write({options.output_dir / "cost.csv": tables.csv_bytes(cost)})
 
 

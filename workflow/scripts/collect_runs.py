@@ -1,4 +1,4 @@
-"""Collect the records of runs into runs.csv, runs.parquet, curves.csv and blocks.csv."""
+"""Collect the records of runs into runs.csv, runs.parquet, curves.csv and metrics.csv."""
 
 import argparse
 import sys
@@ -6,16 +6,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pandas as pd
-import yaml
 
 from svp_core import tables
-
-SCHEMA = yaml.safe_load((tables.SCHEMAS / "record.schema.yaml").read_text())
-
-
-def identity(record: dict) -> dict:
-    """The columns that name a run."""
-    return {name: record["config"][name] for name in tables.RUN}
+from svp_core.tables.records import identity, read_runs, settings
 
 
 def run_row(path: str, record: dict) -> dict:
@@ -24,9 +17,10 @@ def run_row(path: str, record: dict) -> dict:
     same = {name: record[name] for name in tables.columns("runs") if name in record}
     return (
         identity(record)
+        | settings(record)
         | same
         | {
-            "train_loss": record["curves"][-1]["block_loss"][-1] if record["curves"] else None,
+            "train_loss": record["curves"][-1]["unit_loss"][-1] if record["curves"] else None,
             "device": environment["device"],
             "node": provenance["node"],
             "job": provenance["job"],
@@ -50,29 +44,26 @@ def curve_rows(record: dict) -> Iterator[dict]:
             "status": record["status"],
             "epoch": entry["epoch"],
             "learning_rate": entry["learning_rate"],
-            "train_loss": entry["block_loss"][-1],
+            "train_loss": entry["unit_loss"][-1],
             "test_accuracy": entry["test_accuracy"],
             "seconds": entry["seconds"],
             "joules": entry["joules"],
         }
 
 
-def block_rows(record: dict) -> Iterator[dict]:
-    """The rows of a record in the table of blocks; none if it diverged."""
-    accuracies = record["block_accuracy"] if record["status"] == "completed" else []
-    for block, accuracy in enumerate(accuracies, start=1):
-        yield identity(record) | {
-            "block": block,
-            "blocks": len(accuracies),
-            "test_accuracy": accuracy,
-        }
-
-
-def refuse_repeated(runs: pd.DataFrame) -> None:
-    """Raise if two records are of the same run."""
-    for _, group in runs[runs.duplicated(tables.RUN, keep=False)].groupby(tables.RUN):
-        name = ", ".join(map(str, group[tables.RUN].iloc[0]))
-        raise tables.TableError(f"{' and '.join(group['record'])}: the same run ({name})")
+def metric_rows(record: dict) -> Iterator[dict]:
+    """The rows of a record in the table of metrics; none if it diverged."""
+    if record["status"] == "diverged":
+        return
+    for entry in record["curves"]:
+        found = {"unit_accuracy": entry["unit_accuracy"]} | entry["metrics"]
+        if entry is record["curves"][-1]:
+            found |= record["metrics"]
+        place = identity(record) | {"epoch": entry["epoch"], "units": len(entry["unit_accuracy"])}
+        for metric, values in found.items():
+            by_unit = enumerate(values, 1) if isinstance(values, list) else [(None, values)]
+            for unit, value in by_unit:
+                yield place | {"metric": metric, "unit": unit, "value": value}
 
 
 def warnings(runs: pd.DataFrame, records: Iterable[dict]) -> Iterator[str]:
@@ -103,32 +94,24 @@ def unequal_budgets(records: Iterable[dict]) -> Iterator[str]:
 
 @tables.exit_on_error()
 def main(arguments: list[str] | None = None) -> None:
-    """Validate every record, then write the four tables."""
+    """Validate every record, then write the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("records", nargs="+", metavar="RECORD", help="JSON record of a run")
     parser.add_argument("--output-dir", type=Path, required=True)
     options = parser.parse_args(arguments)
 
-    records = {path: tables.read_record(path, SCHEMA) for path in options.records}
-    run_rows = (run_row(path, record) for path, record in records.items())
-    runs = tables.from_rows(run_rows, "runs", tables.RUN)
-    refuse_repeated(runs)
+    records = read_runs(options.records)
+    runs = tables.from_rows((run_row(*item) for item in records.items()), "runs")
     for warning in dict.fromkeys(warnings(runs, records.values())):
         print(f"warning: {warning}", file=sys.stderr)
-    curves = (row for record in records.values() for row in curve_rows(record))
-    blocks = (row for record in records.values() for row in block_rows(record))
-    tables.write(
-        {
-            options.output_dir / "runs.csv": tables.csv_bytes(runs),
-            options.output_dir / "runs.parquet": tables.parquet_bytes(runs),
-            options.output_dir / "curves.csv": tables.csv_bytes(
-                tables.from_rows(curves, "curves", [*tables.RUN, "epoch"])
-            ),
-            options.output_dir / "blocks.csv": tables.csv_bytes(
-                tables.from_rows(blocks, "blocks", [*tables.RUN, "block"])
-            ),
-        }
-    )
+    contents = {
+        "runs.csv": tables.csv_bytes(runs),
+        "runs.parquet": tables.parquet_bytes(runs),
+    }
+    for table, rows_of in (("curves", curve_rows), ("metrics", metric_rows)):
+        rows = (row for record in records.values() for row in rows_of(record))
+        contents[f"{table}.csv"] = tables.csv_bytes(tables.from_rows(rows, table))
+    tables.write({options.output_dir / name: content for name, content in contents.items()})
 
 
 if __name__ == "__main__":

@@ -7,15 +7,16 @@ from pathlib import Path
 import pandas as pd
 
 from svp_core import tables
+from svp_core.tables import SERIES
 from svp_core.tables.sweeps import (
     KINDS,
-    SERIES,
     SIZES,
     crossings,
     fit,
     kind_label,
-    of_bp,
+    of_baseline,
     of_steps,
+    one_baseline,
     relative_flops,
     steps,
     sweep,
@@ -71,41 +72,42 @@ def largest(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def reduction(cost: pd.DataFrame) -> str:
-    """By model: the peak of every series, its parts, and how much less than bp it is."""
-    parts = []
+    """By model: the peak of every series, its parts, and how much less than the baseline's."""
+    baseline, parts = one_baseline(cost), []
     for _, rows in wide(cost).groupby("model"):
         rows = largest(rows)
-        bp = of_bp(rows)
-        if bp.empty:
+        others = of_baseline(rows, baseline)
+        if others.empty:
             continue
-        bp = bp.iloc[0]
+        other = others.iloc[0]
         for _, row in rows.sort_values("total").iterrows():
             parts.append(
                 [
                     *(str(row["model"]), f"{row['depth']}", series_name(*row[SERIES])),
-                    f"{bp['total'] / row['total']:.2f}",
-                    f"{bp['activations'] / row['activations']:.2f}",
-                    f"{row['flops'] / bp['flops']:.2f}",
+                    f"{other['total'] / row['total']:.2f}",
+                    f"{other['activations'] / row['activations']:.2f}",
+                    f"{row['flops'] / other['flops']:.2f}",
                     f"{row['total'] / MIB:,.0f}",
                     *(f"{row[kind] / MIB:,.0f}" for kind in KINDS),
                 ]
             )
-    names = map(kind_label, KINDS)
-    header = ["model", "depth", "series", "total, bp/it", "saved, bp/it", "FLOPs, it/bp", "MiB"]
+    name = baseline or "baseline"
+    header = ["model", "depth", "series", f"total, {name}/it", f"saved, {name}/it"]
+    names = [f"FLOPs, it/{name}", "MiB", *map(kind_label, KINDS)]
     return tables.markdown([*header, *names], parts)
 
 
-def flatness(slopes: pd.DataFrame) -> str:
-    """By model: what one more block adds to the saved activations, SVP's in percent of BP's."""
+def flatness(slopes: pd.DataFrame, baseline: str) -> str:
+    """By model: what one more block adds to saved activations, in percent of the baseline's too."""
     rows = slopes[(slopes["axis"] == "depth") & (slopes["quantity"] == "activations")]
-    ofs = of_bp(rows).set_index("model")["growth"]
+    ofs = of_baseline(rows, baseline).set_index("model")["growth"]
     lines = [
         [row["model"], series_name(*row[SERIES]), f"{row['growth'] / MIB:.3f}"]
         + [f"{100 * row['growth'] / ofs[row['model']]:.2f} %" if row["model"] in ofs else "–"]
         for _, row in rows.iterrows()
     ]
-    header = ["model", "series", "MiB a block, between the two largest depths", "of bp's"]
-    return tables.markdown(header, lines)
+    header = ["model", "series", "MiB a block, between the two largest depths"]
+    return tables.markdown([*header, f"of {baseline or 'baseline'}'s"], lines)
 
 
 def exponents(slopes: pd.DataFrame) -> str:
@@ -139,7 +141,7 @@ def depths(cost: pd.DataFrame) -> str:
 
 
 def break_even(cost: pd.DataFrame) -> str:
-    """By model: the rows d0 at which a step of SVP costs as much as one of BP."""
+    """By model: the rows d0 at which a step costs as much as one of the baseline."""
     lines = []
     for rows in (relative_flops(cost), of_steps(cost, "step_time_ratio")):
         for model, swept in sweep(rows, "d0", least=3).items():
@@ -207,7 +209,7 @@ def markdown(cost: pd.DataFrame, slopes: pd.DataFrame) -> str:
     """The summary for readers."""
     sections = {
         "Peak memory of a step, and what it is made of": reduction(cost),
-        "Saved activations against depth": flatness(slopes),
+        "Saved activations against depth": flatness(slopes, one_baseline(cost)),
         "Slopes of log cost against log size": exponents(slopes),
         "Largest depth": depths(cost),
         "Break-even": break_even(cost),
@@ -226,8 +228,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
 
     cost = tables.read(options.cost, "cost")
-    order = ["model", "axis", "quantity", *SERIES]
-    slopes = tables.from_rows(slope_rows(cost), "slopes", order)
+    slopes = tables.from_rows(slope_rows(cost), "slopes")
     tables.write(
         {
             options.output_dir / "slopes.csv": tables.csv_bytes(slopes),
