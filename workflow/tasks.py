@@ -1,0 +1,49 @@
+"""A run as the tasks of a config have it, before it is resolved, and with changes."""
+
+from collections.abc import Mapping
+
+from svp_core.config import AXES, options
+from svp_core.config.pairs import ConfigError
+
+
+def base_run(config: Mapping, task: str, method: str, wanted_by: str) -> dict:
+    """Return the run of a method on a task, without variant and seed."""
+    if task not in config["tasks"]:
+        raise ConfigError(f"config tasks.{task}: missing, but {wanted_by} asks for it")
+    dataset, model = task.split("/")
+    given = config["tasks"][task]
+    return {
+        "dataset": dataset,
+        "model": model,
+        "method": method,
+        "model_options": given.get("model", {}),
+        "method_options": given.get(method, {}),
+        "recipe": given.get("recipe", {}),
+        "metrics": config["metrics"],
+        "metrics_every_epoch": config["metrics_every_epoch"],
+    }
+
+
+def places(run: Mapping) -> dict[str, tuple[str, str]]:
+    """Return folder and file that declare the options below each key of a run."""
+    return {
+        "model_options": (AXES["model"], run["model"]),
+        "method_options": (AXES["method"], run["method"]),
+        "recipe": ("", "recipe"),
+    }
+
+
+def changed(run: dict, changes: Mapping[str, Mapping]) -> dict:
+    """Return a run with other options; those of a part that is replaced go with it."""
+    return run | {
+        key: options.merged(*place, run[key], changes.get(key, {}))
+        for key, place in places(run).items()
+    }
+
+
+def filled(run: Mapping) -> dict[str, dict]:
+    """Return all options of a run with their defaults; raises ConfigError."""
+    return {
+        key: options.plain(options.fill(*place, run[key], f"{key}."))
+        for key, place in places(run).items()
+    }
