@@ -4,23 +4,31 @@ min_version("9.0")
 
 
 configfile: f"{workflow.basedir}/config/config.yaml"
+configfile: f"{workflow.basedir}/config/cost.yaml"
 
 
 report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/studies.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/plan.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/collect.smk"
-include: "workflow/rules/figures.smk"
 include: "workflow/rules/cost.smk"
+include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/ablations.smk"
+
+
+for path in suite_files("workflow/ablations/*.smk"):
+
+    include: os.path.abspath(path)
 
 
 onsuccess:
-    forget_records()
+    planning.forget_copies()
 
 
 rule all:

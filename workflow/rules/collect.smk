@@ -1,27 +1,27 @@
 rule collect_runs:
     input:
         script=suite_files("workflow/scripts/collect_runs.py"),
-        glossary=GLOSSARY,
-        records=collect("results/runs/{run}.json", run=RUNS),
+        library=LIBRARY,
+        records=collect("results/runs/{run}.json", run=PLAN.grid),
     output:
         runs="results/tables/runs.csv",
         parquet="results/tables/runs.parquet",
         curves="results/tables/curves.csv",
-        blocks="results/tables/blocks.csv",
+        metrics="results/tables/metrics.csv",
     log:
         "logs/collect_runs.log",
     localrule: True
     conda:
         "../../envs/figures.yaml"
     shell:
-        "python {input.script:q} {input.records:q}"
+        '"$PYTHON" {input.script:q} {input.records:q}'
         " --output-dir $(dirname {output.runs:q}) > {log:q} 2>&1"
 
 
 rule summarise:
     input:
         script=suite_files("workflow/scripts/summarise.py"),
-        glossary=GLOSSARY,
+        library=LIBRARY,
         runs="results/tables/runs.csv",
     output:
         csv="results/tables/summary.csv",
@@ -33,6 +33,8 @@ rule summarise:
     localrule: True
     conda:
         "../../envs/figures.yaml"
+    params:
+        baseline=config["baseline"],
     shell:
-        "python {input.script:q} {input.runs:q}"
+        '"$PYTHON" {input.script:q} {input.runs:q} --baseline {params.baseline:q}'
         " --output-dir $(dirname {output.csv:q}) > {log:q} 2>&1"

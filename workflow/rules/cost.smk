@@ -1,6 +1,4 @@
 rule simulate:
-    input:
-        core=cost_core("simulate"),
     output:
         ensure("results/cost/{scope}/simulate/{name}.json", non_empty=True),
     log:
@@ -12,14 +10,16 @@ rule simulate:
         mem_mb=4000,
         runtime="2h",
     params:
-        settings=cost_settings("simulate"),
+        settings=asked(COSTS.settings, sweep_of("simulate")),
+        # what is measured, with all defaults, and the code that decides the numbers
+        cells=asked(COSTS.cells, sweep_of("simulate")),
+        sources=asked(COSTS.sources, sweep_of("simulate")),
     shell:
-        "python -m svp_core.cost.simulate {params.settings:q} --output {output:q} > {log:q} 2>&1"
+        '"$PYTHON" -m svp_core.cost.simulate {params.settings:q}'
+        " --output {output:q} > {log:q} 2>&1"
 
 
 rule measure:
-    input:
-        core=cost_core("measure"),
     output:
         ensure("results/cost/{scope}/measure/{name}.json", non_empty=True),
     log:
@@ -33,18 +33,20 @@ rule measure:
         mem_mb=16000,
         runtime="2h",
     params:
-        settings=cost_settings("measure"),
+        settings=asked(COSTS.settings, sweep_of("measure")),
+        cells=asked(COSTS.cells, sweep_of("measure")),
+        sources=asked(COSTS.sources, sweep_of("measure")),
         steps=lambda wildcards: config["cost"][wildcards.scope]["steps"],
     shell:
-        "python -m svp_core.cost.measure {params.settings:q} --steps {params.steps}"
+        '"$PYTHON" -m svp_core.cost.measure {params.settings:q} --steps {params.steps}'
         " --threads 1 --output {output:q} > {log:q} 2>&1"
 
 
 rule collect_cost:
     input:
         script=suite_files("workflow/scripts/collect_cost.py"),
-        glossary=GLOSSARY,
-        records=cost_records("quick"),
+        library=LIBRARY,
+        records=COSTS.records("quick"),
         runs="results/tables/runs.csv",
         curves="results/tables/curves.csv",
     output:
@@ -55,17 +57,21 @@ rule collect_cost:
     conda:
         "../../envs/figures.yaml"
     params:
-        targets=target_arguments,
+        targets=[
+            f"--target {dataset}={accuracy}"
+            for dataset, accuracies in config["target_accuracy"].items()
+            for accuracy in accuracies
+        ],
     shell:
-        "python {input.script:q} {input.records:q} --runs {input.runs:q} --curves {input.curves:q}"
-        " {params.targets} --output-dir $(dirname {output:q}) > {log:q} 2>&1"
+        '"$PYTHON" {input.script:q} {input.records:q} --runs {input.runs:q}'
+        " --curves {input.curves:q} {params.targets} --output-dir $(dirname {output:q})"
+        " > {log:q} 2>&1"
 
 
 rule summarise_cost:
     input:
         script=suite_files("workflow/scripts/summarise_cost.py"),
-        sweeps=suite_files("workflow/scripts/sweeps.py"),
-        glossary=GLOSSARY,
+        library=LIBRARY,
         cost="results/tables/cost.csv",
     output:
         slopes="results/tables/slopes.csv",
@@ -76,7 +82,7 @@ rule summarise_cost:
     conda:
         "../../envs/figures.yaml"
     shell:
-        "python {input.script:q} {input.cost:q}"
+        '"$PYTHON" {input.script:q} {input.cost:q}'
         " --output-dir $(dirname {output.slopes:q}) > {log:q} 2>&1"
 
 
@@ -84,8 +90,8 @@ rule summarise_cost:
 use rule collect_cost as collect_full_cost with:
     input:
         script=suite_files("workflow/scripts/collect_cost.py"),
-        glossary=GLOSSARY,
-        records=cost_records("full"),
+        library=LIBRARY,
+        records=COSTS.records("full"),
         runs="results/tables/runs.csv",
         curves="results/tables/curves.csv",
     output:
@@ -97,8 +103,7 @@ use rule collect_cost as collect_full_cost with:
 use rule summarise_cost as summarise_full_cost with:
     input:
         script=suite_files("workflow/scripts/summarise_cost.py"),
-        sweeps=suite_files("workflow/scripts/sweeps.py"),
-        glossary=GLOSSARY,
+        library=LIBRARY,
         cost="results/cost/tables/cost.csv",
     output:
         slopes="results/cost/tables/slopes.csv",
@@ -107,26 +112,8 @@ use rule summarise_cost as summarise_full_cost with:
         "logs/summarise_full_cost.log",
 
 
-rule draw_full_cost:
-    input:
-        script=suite_files("figures/{figure}.py"),
-        style=STYLE,
-        tables=["results/cost/tables/cost.csv"],
-    output:
-        png="results/cost/figures/{figure}.png",
-        pdf="results/cost/figures/{figure}.pdf",
-    log:
-        "logs/cost/figures/{figure}.log",
-    localrule: True
-    conda:
-        "../../envs/figures.yaml"
-    shell:
-        "python {input.script:q} {input.tables:q} --png {output.png:q} --pdf {output.pdf:q}"
-        " > {log:q} 2>&1"
-
-
 rule cost:
     input:
         rules.summarise_full_cost.output,
-        collect("results/cost/figures/{figure}.{kind}", figure=COST_FIGURES, kind=["png", "pdf"]),
+        lambda wildcards: figure_files("results/cost", FULL_FIGURES),
     localrule: True

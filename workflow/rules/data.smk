@@ -1,6 +1,4 @@
 rule fetch:
-    input:
-        core=fetch_core,
     output:
         MANIFEST,
     log:
@@ -9,12 +7,17 @@ rule fetch:
     localrule: True
     conda:
         "../../envs/torch.yaml"
+    params:
+        # of the code that says which files a dataset has
+        sources=lambda wildcards: provenance.source_hash(
+            provenance.sources(f"datasets.{wildcards.dataset}")
+        ),
     shell:
-        'python -m svp_core.fetch {wildcards.dataset} --data-dir "$SVP_DATA_DIR"'
+        '"$PYTHON" -m svp_core.fetch {wildcards.dataset} --data-dir "$SVP_DATA_DIR"'
         " --manifest {output:q} > {log:q} 2>&1"
 
 
 rule data:
     input:
-        manifests({run["dataset"] for run in RUNS.values()}),
+        lambda wildcards: manifests(PLAN.datasets()),
     localrule: True

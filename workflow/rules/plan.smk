@@ -1,12 +1,35 @@
 # What is not trained yet, and what it will take: snakemake plan --cores 1
 rule plan:
+    input:
+        "logs/plan/grid.json",
     log:
-        "logs/plan.log",
+        "logs/plan/plan.log",
     localrule: True
     conda:
         "../../envs/torch.yaml"
     params:
-        unfinished=write_unfinished,
         tflops=config["assumed_tflops"],
     shell:
-        "python -m svp_core.cost.plan {params.unfinished:q} --tflops {params.tflops} 2> {log:q}"
+        '"$PYTHON" -m svp_core.cost.plan {input:q} --tflops {params.tflops} 2> {log:q}'
+
+
+# the same of the ablations: snakemake plan_ablations --cores 1
+use rule plan as plan_ablations with:
+    input:
+        "logs/plan/ablations.json",
+    log:
+        "logs/plan/plan_ablations.log",
+
+
+# thousands of runs are too long for a command line
+rule unfinished:
+    output:
+        temp("logs/plan/{part}.json"),
+    log:
+        "logs/plan/unfinished_{part}.log",
+    wildcard_constraints:
+        part="grid|ablations",
+    localrule: True
+    run:
+        for path in planning.write_unfinished(getattr(PLAN, wildcards.part), output[0]):
+            print(f"{path} cannot be read; delete it, and its run is trained again")

@@ -1,7 +1,10 @@
 rule report:
     input:
-        TABLES,
-        collect("results/figures/{figure}.{kind}", figure=FIGURES, kind=["png", "pdf"]),
+        collect(
+            "results/tables/{table}",
+            table=["runs.csv", "runs.parquet", "summary.csv", "summary.md", "cost.csv", "cost.md"],
+        ),
+        figure_files("results", FIGURES),
     output:
         html="results/report.html",
         config="results/config.json",
@@ -16,6 +19,6 @@ rule report:
         config=json.dumps(config, indent=1),
     shell:
         # Snakemake makes reports only outside of a run: ask another one, for the finished files
-        "printf '%s\n' {params.config:q} > {output.config:q} && snakemake --nolock"
+        "printf '%s\n' {params.config:q} > {output.config:q} && \"$PYTHON\" -m snakemake --nolock"
         " --snakefile {params.snakefile:q} --configfile {output.config:q}"
         " --report {output.html:q} -- {input:q} > {log:q} 2>&1"

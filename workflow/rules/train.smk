@@ -1,27 +1,28 @@
 rule train:
     input:
-        core=run_core,
-        data=run_data,
+        data=lambda wildcards: manifests([wildcards.dataset]),
     output:
         ensure(f"results/runs/{RUN}.json", non_empty=True),
     log:
         f"logs/runs/{RUN}.log",
     conda:
         "../../envs/torch.yaml"
-    threads: run_cpus
+    threads: resources.cpus
     resources:
         gpu=GPU,
-        cpus_per_task=run_cpus,
-        mem_mb=run_memory,
-        runtime=run_minutes,
+        cpus_per_task=resources.cpus,
+        mem_mb=resources.memory,
+        runtime=resources.minutes,
     params:
-        settings=run_settings,
+        # a run is trained again when one of these two changes
+        settings=asked(PLAN.settings, run_name),
+        sources=asked(PLAN.sources, run_name),
         # no output: Snakemake deletes those of a job that is killed
         checkpoint=f"checkpoints/{RUN}.pt",
     shell:
         # exec: a signal to the whole job would end a shell at once, and Snakemake with it, before
         # the training has written its checkpoint
         # not {threads}, which on a cluster are limited to the cores of the login node
-        "exec python -m svp_core.train {params.settings:q} --threads {resources.cpus_per_task}"
+        'exec "$PYTHON" -m svp_core.train {params.settings:q} --threads {resources.cpus_per_task}'
         ' --data-dir "$SVP_DATA_DIR"'
         " --checkpoint {params.checkpoint:q} --output {output:q} > {log:q} 2>&1"

@@ -1,0 +1,23 @@
+# A question of workflow/ablations is `use rule ablation as NAME`, of runs that it names by study().
+rule ablation:
+    log:
+        "logs/ablations/ablation.log",
+    localrule: True
+    conda:
+        "../../envs/figures.yaml"
+    params:
+        question="",
+    shell:
+        '"$PYTHON" {input.collect:q} {input.records:q} --output {output.table:q} > {log:q} 2>&1'
+        ' && "$PYTHON" {input.draw:q} {output.table:q}'
+        " --png {output.png:q} --pdf {output.pdf:q} >> {log:q} 2>&1"
+
+
+use rule report as ablations with:
+    input:
+        lambda wildcards: [path for name in PLAN.studies for path in study_files(name).values()],
+    output:
+        html="results/ablations/report.html",
+        config="results/ablations/config.json",
+    log:
+        "logs/ablations/report.log",

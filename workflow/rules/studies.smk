@@ -1,0 +1,36 @@
+def study(name, method, tasks=None, seed=None, **options):
+    """Plan the runs of an ablation; return the inputs of its rule.
+
+    Lists among the options are varied, single values fixed; tasks and seeds are those of the config
+    unless given.
+    """
+    chosen = config["ablations"] | {
+        key: value for key, value in {"tasks": tasks, "seed": seed}.items() if value is not None
+    }
+    one = studies.Study(name, method, tuple(chosen["tasks"]), tuple(chosen["seed"]), options)
+    planned(PLAN.add_study, one)
+    workflow.localrules(name)  # `use rule` does not pass it on
+    return {
+        "records": lambda wildcards: study_records(name),
+        "collect": suite_files("workflow/scripts/collect_ablation.py"),
+        "draw": suite_files("figures/ablation.py"),
+        "library": STYLE,
+    }
+
+
+def study_records(name):
+    """The records of an ablation; says which of its settings are impossible."""
+    runs, left_out = planned(PLAN.study_runs, name)
+    if workflow.is_main_process:
+        for reason in left_out:
+            print(f"{name} leaves out {reason}", file=sys.stderr)
+    return [planning.record_path(run) for run in runs]
+
+
+def study_files(name):
+    """The outputs of the rule of an ablation."""
+    path = f"results/ablations/{name}"
+    caption = os.path.join(workflow.basedir, "workflow/report/ablation.rst")
+    labels = {"question": name.replace("_", " ")}
+    shown = report(f"{path}.png", caption=caption, category="Ablations", labels=labels)
+    return {"table": f"{path}.csv", "png": shown, "pdf": f"{path}.pdf"}
