@@ -14,8 +14,8 @@ BIN = Path(sys.executable).parent
 PARTS = ["Snakefile", "config", "envs", "figures", "profiles", "slurm", "svp_core", "workflow"]
 TINY = {
     "grid": {"model": ["mlp"], "seed": [0, 1]},
-    "recipes": {"digits": {"mlp": {"epochs": 2}}},
-    "models": {"digits": {"mlp": {"depth": 2, "width": 16}}},
+    "tasks": {"digits/mlp": {"model": {"depth": 2, "width": 16}, "recipe": {"epochs": 2}}},
+    "ablations": {"seed": [0]},
     "cost": {
         "quick": {
             "simulate": {"mlp": [{"depth": [2, 4]}], "cnn": [], "resnet": [], "vit": []},
@@ -44,6 +44,12 @@ def snakemake(folder: Path, *arguments: str, config: dict | None = None, ok: boo
     printed = done.stdout + done.stderr
     assert (done.returncode == 0) == ok, printed
     return printed
+
+
+def default_config() -> dict:
+    """The config as the workflow reads it without further files."""
+    files = ("config/config.yaml", "config/cost.yaml")
+    return {k: v for f in files for k, v in yaml.safe_load((ROOT / f).read_text()).items()}
 
 
 def change(config: dict, path: str, value) -> dict:

@@ -6,17 +6,30 @@ import re
 import signal
 import subprocess
 import time
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
+from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
-from suite_copy import BIN, ROOT, TINY, change, copy_suite, snakemake
+from suite_copy import BIN, ROOT, TINY, change, copy_suite, default_config, snakemake
 
-FIGURES = ["accuracy", "learning_curves", "block_accuracy", "accuracy_flops"]
+FIGURES = ["accuracy", "learning_curves", "unit_accuracy", "accuracy_flops"]
 FIGURES += ["memory", "pareto", "projection", "scaling"]
+QUESTION = """
+use rule ablation as weights with:
+    input:
+        **study("weights", method="svp", beta=[0.5, 1.0, 1]),
+    output:
+        **study_files("weights"),
+    log:
+        "logs/ablations/weights.log",
+    params:
+        question="Is half the weight enough?",
+"""
 
 
 @pytest.fixture
@@ -32,7 +45,7 @@ def jobs(printed: str) -> dict[str, int]:
 
 def test_the_default_config_leaves_no_default_to_the_schema():
     """Jobs read the config unchecked, without what a check fills in; svp_core fills in options."""
-    config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    config = default_config()
     filled = json.loads(json.dumps(config))
     validate(filled, ROOT / "workflow/schemas/config.schema.yaml")
     assert filled.keys() == config.keys()
@@ -53,43 +66,54 @@ def test_the_smoke_config_is_planned(suite):
     [
         ("grid.sede", [0], "'sede' was unexpected"),
         ("grid.seed", [0, "one"], r"\['grid'\]\['seed'\]\[1\]"),
-        ("grid.method", ["bp", "backprop"], "method: 'backprop' is not one of"),
-        ("grid.dataset", ["mnisst"], "recipes.mnisst.mlp: missing, but the grid asks for it"),
-        ("models.digits.mlp.depth", 0, "models.digits.mlp.depth: 0 is less than the minimum of 1"),
-        ("methods.digits.mlp.svp", {"beta": -1}, "methods.digits.mlp.svp.beta: -1 is less than"),
-        ("methods.digits.mlp.svvp", {}, "methods.digits.mlp.method: 'svvp' is not one of"),
-        ("models.digits.mpl", {}, "models.digits.model: 'mpl' is not one of"),
-        ("recipes.mnsit", {}, "recipes.dataset: 'mnsit' is not one of"),
-        ("target_accuracy.mnsit", [90], "target_accuracy.dataset: 'mnsit' is not one of"),
-        ("recipes.digits.mlp.lr", "fast", r"\['recipes'\]\['digits'\]\['mlp'\]\['lr'\]"),
-        ("recipes.digits.mlp.batch_size", 9999, "recipe.batch_size: 9999 exceeds"),
-        ("ablations", [{"variant": "default", "method": "svp"}], r"\['ablations'\]\[0\]"),
-        (
-            "ablations",
-            [{"variant": "wide", "method": "bp", "method_options": {"beta": 0}}],
-            "digits/mlp/bp/wide: .*'beta' was unexpected",
-        ),
-        (
-            "ablations",
-            [{"variant": "x", "method": "svp"}] * 2,
-            "digits/mlp/svp/x/0 is planned twice",
-        ),
+        ("tasks.digits_mlp", {}, "'digits_mlp' does not match"),
+        ("variants", [{"name": "default", "method": "svp"}], r"\['variants'\]\[0\]"),
         ("cost.quick.simulate.mlp", [{"depth": [0]}], r"\['depth'\]\[0\]"),
+    ],
+)
+def test_the_schema_names_what_is_wrong(path, value, message):
+    with pytest.raises(WorkflowError, match=message):
+        validate(
+            change(default_config(), path, value), ROOT / "workflow/schemas/config.schema.yaml"
+        )
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("grid.sede", [0], "'sede' was unexpected"),
+        ("tasks.digits/mlp.svp", {"beta": -1}, "config tasks.digits/mlp.svp.beta: -1 is less than"),
         ("cost.full.measure.mpl", [{}], "config cost.full.measure.mpl: not in cost.models"),
-        ("cost.models.cnn.image_size", 2, "cost.full.simulate.cnn: .* 2 halvings need images"),
-        ("cost.series", [{"method": "backprop"}], "config cost.*: 'backprop' is not one of"),
-        ("cost.models.mlp.model_options", {"widht": 5}, "cost.quick.*model_options.*'widht'"),
+        ("cost.models.cnn.image_size", 2, "config cost.full.simulate.cnn: .* 2 halvings need"),
     ],
 )
 def test_a_bad_config_stops_before_any_job(suite, path, value, message):
     printed = snakemake(suite, config=change(TINY, path, value), ok=False)
     assert re.search(message, printed), printed
+    assert "Traceback" not in printed
     assert not (suite / "results").exists() and not (suite / "logs").exists()
+
+
+def test_a_figure_without_a_caption_is_refused(suite):
+    (suite / "figures/memory.py").write_text("print()\n")
+    printed = snakemake(suite, "-n", ok=False)
+    assert "figures/memory.py has no docstring, which is the caption of its figure" in printed
 
 
 def test_the_full_cost_study_is_planned_apart_from_the_grid(suite):
     planned = jobs(snakemake(suite, "-n", "cost"))
-    assert planned["simulate"] == 12 and planned["measure"] == 4 and planned["draw_full_cost"] == 4
+    assert planned["simulate"] == 12 and planned["measure"] == 4
+    assert planned["draw_full_memory"] == planned["draw_full_scaling"] == 1
+
+
+def test_all_ablations_train_equal_runs_once(suite):
+    """Each has its table and figure; impossible cells are left out with the reason."""
+    printed = snakemake(suite, "-n", "ablations")
+    names = {path.stem for path in (ROOT / "workflow/ablations").glob("*.smk")}
+    planned = jobs(printed)
+    assert len(names) >= 12 and names < planned.keys()
+    assert 130 <= planned["train"] <= 160
+    assert re.search("projection leaves out digits/mlp: .*readout: identity without", printed)
 
 
 def test_lint_and_format_are_clean(suite):
@@ -108,6 +132,18 @@ def finished(tmp_path_factory) -> Path:
     folder = copy_suite(tmp_path_factory.mktemp("suite"))
     snakemake(folder, config=TINY)
     return folder
+
+
+@contextmanager
+def edited(path: Path, edit: Callable[[str], str]) -> Iterator[None]:
+    """A file of the suite with other contents."""
+    before = path.read_text()
+    path.write_text(edit(before))
+    assert path.read_text() != before
+    try:
+        yield
+    finally:
+        path.write_text(before)
 
 
 def test_a_tiny_grid_gives_tables_and_figures(finished):
@@ -138,28 +174,76 @@ def test_a_new_seed_trains_only_the_new_runs(finished):
     assert jobs(printed)["train"] == 2 and "simulate" not in jobs(printed)
 
 
-def test_an_ablation_trains_only_its_own_runs(finished):
-    options = {"variant": "no_alignment", "method": "svp", "method_options": {"alignment": "none"}}
-    printed = snakemake(finished, "-n", config=change(TINY, "ablations", [options]))
+def test_a_variant_trains_only_its_own_runs(finished):
+    variant = {"name": "no_alignment", "method": "svp", "options": {"alignment": "none"}}
+    printed = snakemake(finished, "-n", config=change(TINY, "variants", [variant]))
     assert jobs(printed)["train"] == 2
 
 
 def test_a_changed_recipe_trains_its_runs_again(finished):
-    printed = snakemake(finished, "-n", config=change(TINY, "recipes.digits.mlp.lr", 0.5))
+    printed = snakemake(finished, "-n", config=change(TINY, "tasks.digits/mlp.recipe.lr", 0.5))
     assert jobs(printed)["train"] == 4
 
 
+def test_what_changes_no_number_trains_nothing_again(finished):
+    """An option at its default, comments, docstrings, schemas."""
+    edits = {
+        "svp_core/methods/svp.py": lambda text: text.replace('"""Stoch', '"""St.').replace(
+            "    beta: float", '    novel: int = integer(0, "new")  # new\n    beta: float'
+        ),
+        "svp_core/models/mlp.py": lambda text: f"{text}\n# a comment\n",
+        "svp_core/recipe.py": lambda text: f"# a comment\n{text}",
+        "svp_core/cost/sweep.schema.yaml": lambda text: f"# a comment\n{text}",
+        "svp_core/training/record.schema.yaml": lambda text: f"# a comment\n{text}",
+        "workflow/schemas/config.schema.yaml": lambda text: f"# a comment\n{text}",
+    }
+    with ExitStack() as stack:
+        for name, edit in edits.items():
+            stack.enter_context(edited(finished / name, edit))
+        assert "Nothing to be done" in snakemake(finished, "-n", config=TINY)
+
+
 @pytest.mark.parametrize(
-    ("file", "trained"), [("methods/svp.py", 2), ("models/mlp.py", 4), ("models/vit.py", 0)]
+    ("file", "edit", "trained", "costs"),
+    [
+        ("methods/svp.py", "{}\nX = 1\n", 2, True),
+        ("models/mlp.py", "{}\nX = 1\n", 4, True),
+        ("local/alignments/kl.py", "{}\nX = 1\n", 0, False),
+    ],
 )
-def test_changed_sources_train_the_runs_that_they_decide(finished, file, trained):
-    path = finished / "svp_core" / file
-    source = path.read_text()
-    path.write_text(f"{source}\n# changed\n")
+def test_changed_code_trains_the_runs_that_it_decides(finished, file, edit, trained, costs):
+    with edited(finished / "svp_core" / file, edit.format):
+        planned = jobs(snakemake(finished, "-n", config=TINY))
+    assert planned.get("train", 0) == trained and ("simulate" in planned) == costs
+
+
+def test_a_changed_default_trains_the_runs_that_have_it(finished):
+    with edited(
+        finished / "svp_core/methods/svp.py",
+        lambda text: text.replace("beta: float = number(1.0", "beta: float = number(2.0"),
+    ):
+        planned = jobs(snakemake(finished, "-n", config=TINY))
+    assert planned["train"] == 2 and "simulate" in planned
+
+
+def test_an_ablation_is_a_file(finished):
+    """Its table and figure are made; a run that the grid has, too, is not trained again."""
+    path = finished / "workflow/ablations/weights.smk"
+    path.write_text(QUESTION)
     try:
-        assert jobs(snakemake(finished, "-n", config=TINY)).get("train", 0) == trained
+        printed = snakemake(finished, "weights", config=TINY)
+        assert jobs(printed)["train"] == 1
+        again = snakemake(finished, "-n", "weights", "plan_ablations", config=TINY)
     finally:
-        path.write_text(source)
+        path.unlink()
+    assert "train" not in jobs(again)
+    table = pd.read_csv(finished / "results/ablations/weights.csv")
+    assert sorted(zip(table["variant"], table["beta"], strict=True)) == [
+        ("beta-0.5", 0.5),
+        ("default", 1.0),
+    ]
+    assert (finished / "results/ablations/weights.png").read_bytes().startswith(b"\x89PNG")
+    assert (finished / "results/ablations/weights.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_a_plan_forgets_no_record_of_a_run_that_failed(finished):
@@ -167,7 +251,8 @@ def test_a_plan_forgets_no_record_of_a_run_that_failed(finished):
     copies = [finished / f"checkpoints/digits/mlp/bp/default/{seed}.record.json" for seed in (0, 5)]
     for copy in copies:
         copy.touch()
-    snakemake(finished, "plan", config=change(TINY, "grid.seed", [0, 1, 5]))
+    printed = snakemake(finished, "plan", config=change(TINY, "grid.seed", [0, 1, 5]))
+    assert re.search("^2 runs, ", printed, re.M)
     assert [copy.exists() for copy in copies] == [False, True]
 
 
@@ -198,7 +283,7 @@ def test_a_signal_to_a_whole_job_is_left_to_the_training(suite):
     run = "digits/mlp/bp/default/0"
     log = suite / f"logs/runs/{run}.log"
     command = [str(BIN / "snakemake"), "--cores", "1", f"results/runs/{run}.json"]
-    config = change(TINY, "recipes.digits.mlp.epochs", 100_000)
+    config = change(TINY, "tasks.digits/mlp.recipe.epochs", 100_000)
     (suite / "long.yaml").write_text(yaml.safe_dump(config))
     process = subprocess.Popen(
         [*command, "--configfile", "long.yaml"],

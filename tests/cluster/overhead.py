@@ -18,20 +18,22 @@ from statistics import median
 
 import torch
 from slurm_cluster import CPUS, Cluster
-from suite_copy import BIN, copy_suite
+from suite_copy import copy_suite
 from workflow_runs import QUICK, SMALL, USER_COMMAND, Workflow
 
 from svp_core.training.record import device_name
 
 TARGET = "results/tables/runs.csv"
-# notes start and end of every training, in seconds since 1970
-STOPWATCH = """#!/bin/sh
-case "$*" in *svp_core.train*) ;; *) exec {python} "$@";; esac
-start=$(date +%s.%N)
-{python} "$@"
-code=$?
-echo "$SLURM_JOB_ID $start $(date +%s.%N)" >> {notes}
-exit $code
+# imported by every Python of a job; notes start and end of trainings, in seconds since 1970
+STOPWATCH = """
+import atexit, os, sys, time
+
+def note(start=time.time()):
+    with open({notes!r}, "a") as file:
+        print(os.environ["SLURM_JOB_ID"], start, time.time(), file=file)
+
+if "svp_core.train" in sys.orig_argv:
+    atexit.register(note)
 """
 
 
@@ -58,7 +60,7 @@ def measure(cluster: Cluster, folder: Path, count: int, size: int) -> dict:
     """Return a row of the table for `count` runs, `size` in a job."""
     folder.mkdir()
     grid = {"model": ["mlp"], "method": ["bp"], "seed": list(range(count))}
-    config = SMALL | {"ablations": [], "grid": grid}
+    config = SMALL | {"variants": [], "grid": grid}
     workflow = Workflow(copy_suite(folder), cluster.environment(), config)
     notes = install_stopwatch(workflow)
     command = [*USER_COMMAND, TARGET, *QUICK, "--group-components", f"runs={size}"]
@@ -91,12 +93,10 @@ def measure(cluster: Cluster, folder: Path, count: int, size: int) -> dict:
 
 
 def install_stopwatch(workflow: Workflow) -> Path:
-    """Put a `python` before the real one that notes the times of trainings; return its notes."""
-    python, notes = workflow.folder / "stopwatch/python", workflow.folder / "times.txt"
-    python.parent.mkdir()
-    python.write_text(STOPWATCH.format(python=BIN / "python", notes=notes))
-    python.chmod(0o755)
-    workflow.environment["PATH"] = f"{python.parent}:{workflow.environment['PATH']}"
+    """Make every training note its times; return the file of the notes."""
+    notes = workflow.folder / "times.txt"
+    # the suite's folder comes first on the path of a job's modules
+    (workflow.folder / "sitecustomize.py").write_text(STOPWATCH.format(notes=str(notes)))
     return notes
 
 

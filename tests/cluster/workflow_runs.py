@@ -14,7 +14,7 @@ import yaml
 from slurm_cluster import kill
 from suite_copy import BIN
 
-TABLES = ["runs", "curves", "blocks", "summary", "cost"]
+TABLES = ["runs", "curves", "metrics", "summary", "cost"]
 DIFFERING = ["train_seconds", "seconds", "node", "job", "device"]
 USER_COMMAND = ["snakemake", "--cores", "all", "--profile", "slurm"]
 # asked for at the end of the command: short jobs, short waits
@@ -22,11 +22,8 @@ QUICK = ["--slurm-init-seconds-before-status-checks", "1"]
 
 SMALL = {
     "grid": {"model": ["mlp"], "seed": [0, 1]},
-    "recipes": {"digits": {"mlp": {"epochs": 2}}},
-    "models": {"digits": {"mlp": {"depth": 2, "width": 16}}},
-    "ablations": [
-        {"variant": "diverging", "method": "bp", "recipe": {"lr": 1e30, "optimizer": "sgd"}}
-    ],
+    "tasks": {"digits/mlp": {"model": {"depth": 2, "width": 16}, "recipe": {"epochs": 2}}},
+    "variants": [{"name": "diverging", "method": "bp", "recipe": {"lr": 1e30, "optimizer": "sgd"}}],
     # what is simulated; times are no table that two machines share
     "cost": {
         "series": [{"method": "bp"}, {"method": "svp"}],
@@ -40,8 +37,12 @@ SMALL = {
 # long enough to be disturbed: ten seconds and more
 EPOCHS = 200
 SLOW = SMALL | {
-    "recipes": {"digits": {"mlp": {"epochs": EPOCHS, "batch_size": 16}}},
-    "models": {"digits": {"mlp": {"depth": 4, "width": 128}}},
+    "tasks": {
+        "digits/mlp": {
+            "model": {"depth": 4, "width": 128},
+            "recipe": {"epochs": EPOCHS, "batch_size": 16},
+        }
+    },
 }
 LONG_RUNS = [f"digits/mlp/{method}/default/{seed}" for method in ("bp", "svp") for seed in (0, 1)]
 

@@ -1,7 +1,6 @@
 rule collect_runs:
     input:
-        script=suite_files("workflow/scripts/collect_runs.py"),
-        library=LIBRARY,
+        **command_files("workflow/scripts/collect_runs.py"),
         records=collect("results/runs/{run}.json", run=PLAN.grid),
     output:
         runs="results/tables/runs.csv",
@@ -20,8 +19,7 @@ rule collect_runs:
 
 rule summarise:
     input:
-        script=suite_files("workflow/scripts/summarise.py"),
-        library=LIBRARY,
+        **command_files("workflow/scripts/summarise.py"),
         runs="results/tables/runs.csv",
     output:
         csv="results/tables/summary.csv",

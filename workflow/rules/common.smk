@@ -1,11 +1,9 @@
-import ast
 import json
 import os
 import shlex
 import shutil
 import sys
 from glob import glob
-from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
@@ -13,7 +11,7 @@ from snakemake.utils import validate
 sys.path.insert(0, str(workflow.basedir))
 from svp_core import datasets, provenance
 from svp_core.config.pairs import ConfigError
-from workflow import costs, planning, resources, studies
+from workflow import costs, libraries, planning, resources, studies
 
 # half a second, which every job would wait for what has been checked already
 if workflow.is_main_process:
@@ -46,7 +44,7 @@ def planned(make, *arguments):
     try:
         return make(*arguments)
     except ConfigError as error:
-        raise WorkflowError(error) from None
+        raise WorkflowError(str(error)) from None
 
 
 def asked(make, key):
@@ -71,13 +69,9 @@ def suite_files(*patterns):
     return [os.path.relpath(path) for paths in found for path in paths]
 
 
-def docstring(name):
-    """What a figure's script says of it, which is its caption in the report."""
-    (script,) = suite_files(name)
-    found = ast.get_docstring(ast.parse(Path(script).read_text()))
-    if not found:
-        raise WorkflowError(f"{name}: no docstring, which is the caption of the figure")
-    return found
+def command_files(name):
+    """The inputs that a script of tables or figures is: itself, and what it imports."""
+    return {"script": suite_files(name), "library": suite_files(*libraries.libraries(name))}
 
 
 def figure_files(folder, figures):
@@ -93,8 +87,6 @@ PLAN = planned(planning.Plan, config)
 COSTS = planned(costs.Costs, config)
 if workflow.is_main_process:
     planned(COSTS.check)
-LIBRARY = suite_files("svp_core/tables/*.py", "svp_core/tables/*.yaml")
-STYLE = LIBRARY + suite_files("figures/style.py", "figures/scales.py")
 
 
 wildcard_constraints:

@@ -44,8 +44,7 @@ rule measure:
 
 rule collect_cost:
     input:
-        script=suite_files("workflow/scripts/collect_cost.py"),
-        library=LIBRARY,
+        **command_files("workflow/scripts/collect_cost.py"),
         records=COSTS.records("quick"),
         runs="results/tables/runs.csv",
         curves="results/tables/curves.csv",
@@ -70,8 +69,7 @@ rule collect_cost:
 
 rule summarise_cost:
     input:
-        script=suite_files("workflow/scripts/summarise_cost.py"),
-        library=LIBRARY,
+        **command_files("workflow/scripts/summarise_cost.py"),
         cost="results/tables/cost.csv",
     output:
         slopes="results/tables/slopes.csv",
@@ -89,8 +87,7 @@ rule summarise_cost:
 # The full study, apart from what `all` makes: snakemake cost --cores all
 use rule collect_cost as collect_full_cost with:
     input:
-        script=suite_files("workflow/scripts/collect_cost.py"),
-        library=LIBRARY,
+        **command_files("workflow/scripts/collect_cost.py"),
         records=COSTS.records("full"),
         runs="results/tables/runs.csv",
         curves="results/tables/curves.csv",
@@ -102,8 +99,7 @@ use rule collect_cost as collect_full_cost with:
 
 use rule summarise_cost as summarise_full_cost with:
     input:
-        script=suite_files("workflow/scripts/summarise_cost.py"),
-        library=LIBRARY,
+        **command_files("workflow/scripts/summarise_cost.py"),
         cost="results/cost/tables/cost.csv",
     output:
         slopes="results/cost/tables/slopes.csv",

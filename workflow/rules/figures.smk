@@ -19,8 +19,7 @@ for scope, figures in {"": FIGURES, "cost/": FULL_FIGURES}.items():
             name:
                 f"draw_{scope.replace('cost/', 'full_')}{figure}"
             input:
-                script=suite_files(f"figures/{figure}.py"),
-                style=STYLE,
+                **command_files(f"figures/{figure}.py"),
                 tables=[f"results/{scope}tables/{table}.csv" for table in tables],
             output:
                 png=report(
@@ -36,7 +35,7 @@ for scope, figures in {"": FIGURES, "cost/": FULL_FIGURES}.items():
             conda:
                 "../../envs/figures.yaml"
             params:
-                caption=docstring(f"figures/{figure}.py"),
+                caption=planned(libraries.docstring, f"figures/{figure}.py"),
             shell:
                 '"$PYTHON" {input.script:q} {input.tables:q}'
                 " --png {output.png:q} --pdf {output.pdf:q} > {log:q} 2>&1"

@@ -12,9 +12,9 @@ def study(name, method, tasks=None, seed=None, **options):
     workflow.localrules(name)  # `use rule` does not pass it on
     return {
         "records": lambda wildcards: study_records(name),
-        "collect": suite_files("workflow/scripts/collect_ablation.py"),
-        "draw": suite_files("figures/ablation.py"),
-        "library": STYLE,
+        "collect": suite_files(collector := "workflow/scripts/collect_ablation.py"),
+        "draw": suite_files(figure := "figures/ablation.py"),
+        "library": suite_files(*libraries.libraries(collector), *libraries.libraries(figure)),
     }
 
 
