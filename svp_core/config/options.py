@@ -108,8 +108,14 @@ def needed(module: ast.Module, name: str) -> list[ast.stmt]:
         statement = binding.get(pending.pop())
         if statement is not None and statement not in found:
             found.append(statement)
-            pending += [node.id for node in ast.walk(statement) if isinstance(node, ast.Name)]
+            pending += used_names(statement)
     return [statement for statement in module.body if statement in found]
+
+
+def used_names(statement: ast.stmt) -> list[str]:
+    """Return the names that a statement reads; an option may be called as a function beside it."""
+    names = (node for node in ast.walk(statement) if isinstance(node, ast.Name))
+    return [node.id for node in names if isinstance(node.ctx, ast.Load)]
 
 
 def bound_names(statement: ast.stmt) -> list[str]:
