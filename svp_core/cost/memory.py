@@ -41,6 +41,7 @@ def measure_step(method: Method, images: Tensor, labels: Tensor) -> dict[str, in
 
 def follow_step(method: Method, images: Tensor, labels: Tensor) -> dict[str, int]:
     """Return the same of one step of a method whose optimisers have their state."""
+    method.drain()  # the losses of an earlier step are no part of this one
     with StepMemory(method, images, labels) as memory, memory.saved_tensors:
         method.step(images, labels)
     return memory.bytes_by_kind()
@@ -70,6 +71,7 @@ def allocator_peaks(build: Callable[[], Method], images: Tensor, labels: Tensor)
     before = torch.cuda.memory_allocated(device), torch.cuda.memory_reserved(device)
     method = build()
     method.step(images, labels)
+    method.drain()
     torch.cuda.reset_peak_memory_stats(device)
     method.step(images, labels)
     peaks = torch.cuda.max_memory_allocated(device), torch.cuda.max_memory_reserved(device)
