@@ -4,21 +4,27 @@ import torch
 from torch import nn
 
 from svp_core import methods, models
-from svp_core.config import checked, options, schema
+from svp_core.config.options import fill
+from svp_core.task import Task
 
 
 def build(name: str, image_shape=(3, 32, 32), seed: int = 0, **given) -> models.Model:
     """Return a model with these options, defaults elsewhere."""
-    return models.build(name, image_shape, options("model", name, given), seed)
+    return models.build(name, image_shape, fill("models", name, given), seed)
 
 
 def build_method(
-    model: models.Model, method: str = "bp", classes: int = 10, **recipe
+    model: models.Model,
+    method: str = "bp",
+    classes: int = 10,
+    method_options: dict | None = None,
+    **recipe,
 ) -> methods.Method:
-    """Return the method on a model, with default options and this recipe (sgd)."""
-    settings = options("method", method, {})
-    recipe = checked({"optimizer": "sgd"} | recipe, schema()["$defs"]["recipe"], "recipe.")
-    return methods.build(method, model, classes, settings, recipe, seed=0)
+    """Return the method on a model, with these options and this recipe (sgd)."""
+    chosen = fill("methods", method, method_options or {})
+    filled = fill("", "recipe", {"optimizer": "sgd"} | recipe)
+    task = Task((3, 32, 32), classes, train_images=1000)
+    return methods.build(method, model, task, chosen, filled, seed=0)
 
 
 def batch(image_shape: tuple[int, ...], size: int = 8) -> tuple[torch.Tensor, torch.Tensor]:
@@ -26,6 +32,15 @@ def batch(image_shape: tuple[int, ...], size: int = 8) -> tuple[torch.Tensor, to
     generator = torch.Generator().manual_seed(1)
     images = torch.randn(size, *image_shape, generator=generator)
     return images, torch.randint(0, 10, (size,), generator=generator)
+
+
+def losses_of_step(
+    method: methods.Method, images: torch.Tensor, labels: torch.Tensor
+) -> torch.Tensor:
+    """Take a step and return its losses (units,)."""
+    method.drain()
+    method.step(images, labels)
+    return method.drain()["unit_loss"]
 
 
 def count(module: nn.Module) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from svp_core.config import resolve, schema
+from svp_core.config import options, resolve
 from svp_core.config.pairs import ConfigError, format_pairs, parse_pairs
 
 ROOT = Path(__file__).parents[1]
@@ -17,7 +17,9 @@ def test_defaults_are_filled_in():
     config = resolve(RUN)
     assert config["method_options"]["alignment"] == "gaussian_kl"
     assert config["variant"] == "default"
-    assert set(config["recipe"]) == set(schema()["$defs"]["recipe"]["properties"])
+    recipe = options.schema(options.declared("", "recipe"))["properties"]
+    assert config["recipe"] == {name: rules["default"] for name, rules in recipe.items()}
+    assert config["metrics"] == ["nll", "ece"] and config["metrics_every_epoch"] is False
 
 
 def test_resolving_twice_changes_nothing():
@@ -99,11 +101,25 @@ def test_units_of_equal_width_may_share_a_projection():
         assert resolve(run)["method_options"]["shared"]
 
 
-def test_a_common_config_is_checked_without_torch():
-    command = "import sys; from svp_core.config import resolve; resolve(%r);"
-    command += "print('torch' in sys.modules)"
+WITHOUT_TORCH = """
+import sys
+from svp_core.config import AXES, options, resolve
+resolve(%r)
+for folder in (*AXES.values(), "local/projections", "local/readouts", "local/alignments"):
+    for name in options.names(folder) if folder not in ("datasets", "metrics") else ():
+        options.schema(options.declared(folder, name))
+options.schema(options.declared("", "recipe"))
+print("torch" in sys.modules)
+"""
+
+
+def test_options_are_declared_and_a_common_config_is_checked_without_torch():
     printed = subprocess.run(
-        [sys.executable, "-c", command % RUN], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", WITHOUT_TORCH % RUN],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert printed.stdout == "False\n"
 

@@ -199,14 +199,39 @@ def test_an_impossible_sweep_is_named(tmp_path, capsys, changes, message):
     assert not output.exists()
 
 
-def test_times_relate_to_bp_wherever_it_stands():
+def test_times_relate_to_the_baseline_wherever_it_stands():
     series = [{"method": "svp"}, {"method": "bp", "variant": "b"}, {"method": "bp"}]
-    ((*others, bp), _) = cells.points(cells.resolve(settings(series=series)))
-    assert measure.find_bp([*others, bp]) == 2 and measure.find_bp(others) == 0
+    for baseline, place in (("bp", 2), ("svp", 0), (None, None)):
+        config = cells.resolve(settings(series=series, baseline=baseline))
+        point, _ = cells.points(config)
+        assert measure.find_baseline(point) == place
+        assert {cells.place(cell)["baseline"] for cell in point} == {baseline}
+        rest = [cell for index, cell in enumerate(point) if index != place]
+        assert measure.find_baseline(rest) is None  # there is nothing to relate to
+
+
+def test_the_headline_series_are_known_in_every_sweep():
+    series = [{"method": "bp"}, {"method": "svp", "headline": True}]
+    sweeps = [{"depth": [2]}, {"depth": [3], "series": [{"method": "svp"}, {"method": "bp"}]}]
+    found = cells.resolved(cells.resolve(settings(series=series, sweeps=sweeps)))
+    headlines = [(cell["method"], cells.place(cell)["headline"]) for cell in found]
+    assert headlines == [("bp", False), ("svp", True), ("svp", True), ("bp", False)]
+
+
+def test_recorded_cells_are_the_planned_ones_though_an_option_was_added_since():
+    planned = cells.resolved(cells.resolve(settings()))
+    recorded = json.loads(json.dumps(planned))
+    del recorded[1]["method_options"]["draw"]
+    assert cells.is_same(recorded, planned) and recorded != planned
+    recorded[1]["method_options"]["draw"] = 1
+    assert not cells.is_same(recorded, planned)
+    recorded[1]["method_options"] = {"gone": 1}
+    assert not cells.is_same(recorded, planned) and not cells.is_same([{}], planned)
 
 
 def test_measured_rows_name_the_device_and_the_quartiles(tmp_path):
-    pairs = [f"{key}={json.dumps(value)}" for key, value in settings().items()]
+    given = settings(baseline="bp")
+    pairs = [f"{key}={json.dumps(value)}" for key, value in given.items()]
     output = tmp_path / "cost.json"
     arguments = ["--steps", "4", "--threads", "1", "--device", "cpu", "--output", str(output)]
     assert measure.main([*pairs, *arguments]) == 0

@@ -13,6 +13,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+from svp_core import provenance
+
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LOCK = ROOT / "envs/requirements.lock"
@@ -70,17 +72,39 @@ def test_rule_environments_repeat_the_lock(path):
     assert pins == {name: LOCKED[name] for name in pins}
 
 
+TABLES = list((ROOT / "svp_core/tables").glob("*.py"))
+
+
+def files(folder):
+    """Source files of a folder; svp_core is meant without the library of tables in it."""
+    return [path for path in (ROOT / folder).rglob("*.py") if path not in TABLES]
+
+
 @pytest.mark.parametrize(
-    ("package", "environment"),
-    [("svp_core", "torch.yaml"), ("figures", "figures.yaml"), ("workflow", "figures.yaml")],
+    ("paths", "environment"),
+    [
+        (files("svp_core"), "torch.yaml"),
+        ([*TABLES, *files("figures"), *files("workflow/scripts")], "figures.yaml"),
+    ],
+    ids=["svp_core", "tables and figures"],
 )
-def test_rule_environments_hold_every_import(package, environment):
+def test_rule_environments_hold_every_import(paths, environment):
     pins = load_pins(load_environment(ROOT / "envs" / environment)[1])
     distributions = metadata.packages_distributions()
-    for path in (ROOT / package).rglob("*.py"):
+    for path in reached(paths):
         for name in imported_modules(path) - sys.stdlib_module_names - OWN_PACKAGES:
             owners = {canonicalize_name(owner) for owner in distributions.get(name, [])}
             assert owners & pins.keys(), f"{path.relative_to(ROOT)} imports {name}"
+
+
+def reached(paths):
+    """The files, and those of svp_core that they import, directly or not."""
+    pending, found = list(paths), set()
+    while pending:
+        if (path := pending.pop()) not in found:
+            found.add(path)
+            pending += filter(None, map(provenance.module_file, provenance.imported(path)))
+    return found
 
 
 def imported_modules(path):

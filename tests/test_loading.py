@@ -296,7 +296,7 @@ def test_a_streamed_run_is_deterministic_and_stops_at_a_wrong_file(files, tmp_pa
         assert main(command) == 0
         records.append(json.loads(output.read_text()))
         output.unlink()
-    losses = [[entry["block_loss"] for entry in record["curves"]] for record in records]
+    losses = [[entry["unit_loss"] for entry in record["curves"]] for record in records]
     assert losses[0] == losses[1] and len(losses[0]) == 2
     path = an_image_file(files)
     small_sets.damage(path, "flipped")

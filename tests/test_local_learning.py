@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from networks import losses_of_step
 from torch import nn
 from torch.nn import functional as F
 
 from svp_core.config import resolve
-from svp_core.training.epochs import evaluate
+from svp_core.training.evaluation import evaluate
 from svp_core.training.run import build_method
 
 
@@ -44,7 +45,7 @@ def test_a_step_is_the_hand_written_formula():
     before = [[w.numpy() for w in weights(unit)] for unit in method.units]
     projections = [unit.projection.numpy() for unit in method.units]
 
-    losses = method.step(images, labels)
+    losses = losses_of_step(method, images, labels)
 
     hidden, previous = images.flatten(1).numpy(), None
     wanted = np.eye(10)[labels.numpy()]
@@ -70,7 +71,7 @@ def test_a_step_is_the_hand_written_formula():
 
 @pytest.mark.parametrize("model", ["mlp", "cnn", "vit"])
 @pytest.mark.parametrize("alignment", ["none", "gaussian_kl", "bhattacharyya"])
-def test_no_gradient_crosses_a_block(model, alignment):
+def test_no_gradient_crosses_a_unit(model, alignment):
     changes = {"model": model, "method_options": {"alignment": alignment}, "model_options": {}}
     if model == "mlp":
         changes["model_options"] = {"depth": 4, "width": 16}
@@ -85,9 +86,9 @@ def test_no_gradient_crosses_a_block(model, alignment):
         assert same == (index < 2)
 
 
-def test_a_block_keeps_no_gradient_and_no_graph_after_its_update():
+def test_a_unit_keeps_no_gradient_and_no_graph_after_its_update():
     method = build()
-    losses = method.step(*batch())
+    losses = losses_of_step(method, *batch())
     assert not losses.requires_grad
     assert all(parameter.grad is None for parameter in method.parameters())
 
@@ -107,7 +108,7 @@ def test_one_unit_without_alignment_is_bp_with_a_frozen_head(model):
         frozen.head.bias.zero_()
     frozen.head.requires_grad_(False)
     for _ in range(3):
-        assert torch.equal(local.step(*batch()), frozen.step(*batch()))
+        assert torch.equal(losses_of_step(local, *batch()), losses_of_step(frozen, *batch()))
     assert all(map(torch.equal, weights(unit.blocks), weights(frozen.blocks)))
 
 
@@ -124,7 +125,8 @@ def test_bp_is_plain_backpropagation():
         loss = F.cross_entropy(network(images), labels)
         loss.backward()
         optimizer.step()
-        torch.testing.assert_close(method.step(images, labels)[0], loss.detach())
+        (found,) = losses_of_step(method, images, labels)
+        torch.testing.assert_close(found, loss.detach())
 
 
 def test_paired_seeds_share_initial_weights():
@@ -141,20 +143,21 @@ def test_paired_seeds_share_initial_weights():
 def test_every_method_learns_a_batch_with_every_model(model, method):
     trained = build(model=model, method=method, model_options={})
     images, labels = batch()
-    before = [F.cross_entropy(logits, labels) for logits in trained.predict(images)]
+    before = [F.nll_loss(one, labels) for one in trained.predict(images)]
     for _ in range(30):
-        assert trained.step(images, labels).isfinite().all()
-    after = [F.cross_entropy(logits, labels) for logits in trained.predict(images)]
+        assert losses_of_step(trained, images, labels).isfinite().all()
+    after = [F.nll_loss(one, labels) for one in trained.predict(images)]
     assert all(now < then for now, then in zip(after, before, strict=True))
 
 
 def test_sll_is_svp_with_the_bhattacharyya_surrogate():
     preset = build(method="sll")
     spelled_out = build(method_options={"alignment": "bhattacharyya"})
-    assert torch.equal(preset.step(*batch()), spelled_out.step(*batch()))
+    losses = [losses_of_step(one, *batch()) for one in (preset, spelled_out)]
+    assert torch.equal(*losses)
 
 
-def test_block_accuracies_are_those_of_each_readout():
+def test_unit_accuracies_are_those_of_each_readout():
     class Known:
         device = torch.device("cpu")
 
@@ -168,8 +171,8 @@ def test_block_accuracies_are_those_of_each_readout():
         def predict(self, images):
             return [torch.zeros_like(images), images]
 
-        def decide(self, logits):
-            return -logits[1]
+        def decide(self, predictions):
+            return -predictions[1]
 
-    accuracies = evaluate(Predictor(), Known())
-    assert accuracies == {"test_accuracy": 0.0, "block_accuracy": [25.0, 100.0]}
+    found = evaluate(Predictor(), Known(), [])
+    assert found == {"test_accuracy": 0.0, "unit_accuracy": [25.0, 100.0], "metrics": {}}

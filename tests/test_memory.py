@@ -33,7 +33,9 @@ def simulate(model: str, schedule: str, depth: int, size: int = 16) -> dict[str,
     config = {"name": model, "model": model, "model_options": SIZES[model], "batch": 16}
     config |= {"channels": 1 if size == 8 else 3, "image_size": size, "classes": 10}
     series = {"method": method, "method_options": options, "recipe": recipe}
-    rows = simulate_rows(cells.cell(config, series, {"depth": depth}))
+    config |= {"series": [series], "sweeps": [{"depth": [depth]}]}
+    (cell,) = cells.resolved(cells.resolve(config))
+    rows = simulate_rows(cell)
     return {row["quantity"]: row["value"] for row in rows if row["unit"] == "bytes"}
 
 
@@ -67,6 +69,7 @@ def test_the_peak_equals_that_of_torchs_own_tracker(model, schedule):
     tracker.track_external(trained, *trained.optimizers, images, labels)
     with tracker:
         trained.step(images, labels)
+        trained.drain()
         tracker.reset_mod_stats()
         trained.step(images, labels)
     assert peak == tracker.get_tracker_snapshot("peak")[torch.device("cpu")]["Total"]

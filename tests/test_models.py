@@ -2,14 +2,15 @@
 
 import pytest
 import torch
-from networks import batch, build, build_method
+from networks import batch, build, build_method, losses_of_step
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from svp_core import combinations, layouts, models
-from svp_core.config import options, resolve, schema
+from svp_core import models
+from svp_core.config import options, resolve
 from svp_core.config.pairs import ConfigError, format_pairs, parse_pairs
 from svp_core.cost import memory
+from svp_core.models import resnet, vgg
 
 SMALL = {
     "mlp": {"width": 32},
@@ -27,7 +28,7 @@ VIT_S = {"depth": 12, "width": 384, "heads": 6, "patch": 16}
 def test_every_model_learns_images_of_any_size(model, image_shape, method):
     trained = build_method(build(model, image_shape, **SMALL[model]), method, optimizer="adamw")
     images, labels = batch(image_shape)
-    losses = torch.stack([trained.step(images, labels) for _ in range(6)])
+    losses = torch.stack([losses_of_step(trained, images, labels) for _ in range(6)])
     assert losses.isfinite().all()
     assert losses[-1].mean() < losses[0].mean()
 
@@ -39,28 +40,28 @@ def test_every_model_runs_in_bfloat16_and_channels_last(model, method):
     trained = trained.to(memory_format=torch.channels_last)
     images, labels = batch((3, 32, 32))
     images = images.to(memory_format=torch.channels_last)
-    assert trained.step(images, labels).isfinite().all()
+    assert losses_of_step(trained, images, labels).isfinite().all()
     assert all(logits.isfinite().all() for logits in trained.eval().predict(images))
 
 
 def every_layout() -> list[tuple[str, dict]]:
-    vggs = [("vgg", {"layout": name, "classifier": [8] * n}) for n, name in enumerate(layouts.VGG)]
-    resnets = [("resnet", {"layout": layers}) for layers in layouts.RESNET]
+    vggs = [("vgg", {"layout": name, "classifier": [8] * n}) for n, name in enumerate(vgg.LAYOUTS)]
+    resnets = [("resnet", {"layout": layers}) for layers in resnet.LAYOUTS]
     return [*vggs, *resnets, *((name, {"depth": 6}) for name in ("mlp", "cnn", "vit"))]
 
 
 @pytest.mark.parametrize(("model", "given"), every_layout())
 def test_blocks_are_counted_without_building_them(model, given):
-    sizes = options("model", model, given)
+    sizes = options.fill("models", model, given)
     with torch.device("meta"):
         blocks = models.build(model, (3, 32, 32), sizes, seed=0).blocks
-    assert combinations.count_blocks(model, sizes) == len(blocks)
+    assert sizes.block_count == len(blocks)
 
 
 def test_every_layout_is_an_option():
-    known = schema()["$defs"]["models"]
-    assert known["vgg"]["properties"]["layout"]["enum"] == list(layouts.VGG)
-    assert known["resnet"]["properties"]["layout"]["enum"] == list(layouts.RESNET)
+    for name, layouts in (("vgg", vgg.LAYOUTS), ("resnet", resnet.LAYOUTS)):
+        known = options.schema(options.declared("models", name))["properties"]
+        assert known["layout"]["enum"] == list(layouts)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +80,7 @@ def test_every_layout_is_an_option():
         ("vgg", {"width": 0}, "width: 0 is less than or equal to the minimum of 0"),
         ("vgg", {"classifier": [0]}, "classifier.0: 0 is less than the minimum of 1"),
         ("resnet", {"layout": 20}, "layout: 20 is not one of [18, 34, 50, 101, 152]"),
-        ("resnet", {"pool": "mean"}, "pool: 'mean' is not one of ['flatten', 'avg']"),
+        ("resnet", {"pool": "mean"}, "pool: 'mean' is not one of ['avg', 'flatten']"),
         ("cnn", {"grid": 0}, "grid: 0 is less than the minimum of 1"),
         ("vit", {"pool": "cls"}, "pool: cls reads a class token; set class_token"),
     ],

@@ -4,13 +4,17 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from networks import losses_of_step
 from torch.distributions import Categorical, Normal, kl_divergence
 
-from svp_core import readouts
-from svp_core.alignments import ALIGNMENTS, Reading
-from svp_core.config import resolve
-from svp_core.projections import PROJECTIONS, draw
+from svp_core import local
+from svp_core.config import options, resolve
+from svp_core.local.unit import Reading
+from svp_core.task import Task
 from svp_core.training.run import build_method
+
+ALIGNMENTS = [name for name in options.names("local/alignments") if name != "none"]
+PROJECTIONS = [name for name in options.names("local/projections") if name != "identity"]
 
 LOGITS = st.lists(st.floats(-50, 50), min_size=2, max_size=12)
 CATEGORICAL = ["kl", "bhattacharyya"]
@@ -23,7 +27,19 @@ def reading(values: torch.Tensor) -> Reading:
 
 
 def divergence(name: str, one, other, std: float = 1.0) -> torch.Tensor:
-    return ALIGNMENTS[name](reading(one), reading(other), std)
+    return compare(name, reading(one), reading(other), std)
+
+
+def compare(name: str, one: Reading, other: Reading, std: float = 1.0) -> torch.Tensor:
+    given = {"alignment": name} | ({"alignment_std": std} if name in GAUSSIAN else {})
+    settings = options.fill("methods", "svp", given)
+    return local.load("alignments", name).divergence(one, other, settings)
+
+
+def draw(law: str, rows: int, columns: int, scale: float, seed: int) -> torch.Tensor:
+    """tau R of the named law."""
+    generator = torch.Generator().manual_seed(seed)
+    return scale * local.load("projections", law).draw(rows, columns, generator)
 
 
 def pair(seed: int = 0, classes: int = 10) -> tuple[torch.Tensor, torch.Tensor]:
@@ -42,9 +58,9 @@ def test_gaussian_alignments_are_the_kl_of_two_gaussians(name):
 def test_gaussian_alignments_read_their_own_field(name, field):
     one, other = pair()
     zeros = reading(torch.zeros_like(one))
-    assert ALIGNMENTS[name](zeros._replace(**{field: one}), zeros, 1.0) > 0
+    assert compare(name, zeros._replace(**{field: one}), zeros) > 0
     others = {name: one for name in Reading._fields if name != field}
-    assert ALIGNMENTS[name](zeros._replace(**others), zeros, 1.0) == 0
+    assert compare(name, zeros._replace(**others), zeros) == 0
 
 
 def test_kl_is_that_of_the_categorical_posteriors():
@@ -153,7 +169,7 @@ def trained(steps: int = 3, **options) -> tuple[list, dict]:
     """Losses and state after some steps with the same noise."""
     torch.manual_seed(0)
     method = build(**options)
-    losses = [method.step(*batch()) for _ in range(steps)]
+    losses = [losses_of_step(method, *batch()) for _ in range(steps)]
     return losses, method.state_dict()
 
 
@@ -183,12 +199,15 @@ def test_the_fused_schedule_holds_one_units_gradients_and_the_other_all():
 @pytest.mark.parametrize("readout", READOUTS)
 def test_readouts_take_any_width_and_give_class_logits(readout):
     method = build(readout=readout, d0=12)
-    logits = method.predict(batch()[0])
-    assert [one.shape for one in logits] == [(8, 10)] * 3
+    predictions = method.predict(batch()[0])
+    assert [one.shape for one in predictions] == [(8, 10)] * 3
+    for one in predictions:
+        torch.testing.assert_close(one.logsumexp(dim=1), torch.zeros(8))
 
 
 def test_codes_have_unit_norm_are_fixed_and_shared():
-    one, other = readouts.build("codebook", [12, 12], 10, seed=0)
+    codebook = local.load("readouts", "codebook")
+    one, other = codebook.build([12, 12], Task((1, 8, 8), 10, 1257), None, seed=0)
     torch.testing.assert_close(one.codes.norm(dim=1), torch.ones(10))
     assert torch.equal(one.codes, other.codes)
     assert not list(one.parameters())
@@ -252,9 +271,12 @@ def test_dropout_drops_features_of_the_reading_not_of_the_next_unit():
 def test_inference_by_the_mean_averages_log_posteriors():
     last, mean = build(), build(inference="mean")
     logits = [torch.randn(4, 10) for _ in range(3)]
-    assert torch.equal(last.decide(logits), logits[-1])
-    posterior = sum(one.softmax(dim=1).log() for one in logits) / 3
-    torch.testing.assert_close(mean.decide(logits), posterior)
+    posteriors = [one.log_softmax(dim=1) for one in logits]
+    assert torch.equal(last.decide(posteriors), posteriors[-1])
+    average = sum(one.softmax(dim=1).log() for one in logits) / 3
+    found = mean.decide(posteriors)
+    torch.testing.assert_close(found.softmax(dim=1), average.softmax(dim=1))
+    torch.testing.assert_close(found.exp().sum(dim=1), torch.ones(4))  # log-probabilities again
 
 
 @pytest.mark.parametrize("method", ["bp", "svp"])
@@ -268,7 +290,7 @@ def test_bfloat16_trains_with_losses_and_weights_in_float32(method):
         for p in ("float32", "bfloat16")
     )
     images, labels = batch()
-    losses = plain.step(images, labels), mixed.step(images, labels)
+    losses = [losses_of_step(method, images, labels) for method in (plain, mixed)]
     assert losses[1].dtype == torch.float32 and not torch.equal(*losses)
     torch.testing.assert_close(*losses, rtol=0.1, atol=0.1)
     assert all(parameter.dtype == torch.float32 for parameter in mixed.parameters())

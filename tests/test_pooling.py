@@ -4,24 +4,34 @@ import torch
 from networks import build, build_method
 
 from svp_core import pooling
+from svp_core.config.options import fill
+from svp_core.pooling import MapOptions
+
+
+def phi(**given):
+    return pooling.build(MapOptions(**given))
+
+
+def tokens_phi(pool: str):
+    return pooling.build(fill("models", "vit", {"pool": pool}))
 
 
 def test_phi_keeps_a_grid_of_a_map_and_a_vector_as_it_is():
     maps, vector = torch.randn(2, 3, 8, 12), torch.randn(2, 5)
-    whole = pooling.build("avg", grid=1)(maps)
+    whole = phi(grid=1)(maps)
     torch.testing.assert_close(whole, maps.mean(dim=(2, 3)))
-    cells = pooling.build("avg", grid=4)(maps)
+    cells = phi(grid=4)(maps)
     torch.testing.assert_close(
         cells, maps.unflatten(3, (4, 3)).unflatten(2, (4, 2)).mean((3, 5)).flatten(1)
     )
-    assert torch.equal(pooling.build("avg", grid=20)(maps), pooling.build("flatten")(maps))
-    assert pooling.build("avg", grid=4)(vector) is vector
+    assert torch.equal(phi(grid=20)(maps), phi(pool="flatten")(maps))
+    assert phi(grid=4)(vector) is vector
 
 
 def test_phi_of_tokens_is_their_mean_or_the_first():
     tokens = torch.randn(2, 3, 5)
-    assert torch.equal(pooling.build("mean")(tokens), tokens.mean(dim=1))
-    assert torch.equal(pooling.build("cls")(tokens), tokens[:, 0])
+    assert torch.equal(tokens_phi("mean")(tokens), tokens.mean(dim=1))
+    assert torch.equal(tokens_phi("cls")(tokens), tokens[:, 0])
 
 
 def test_bp_and_svp_read_the_same_vector():

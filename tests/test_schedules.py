@@ -2,10 +2,11 @@
 
 import pytest
 import torch
-from networks import batch, build
+from networks import batch, build, build_method, losses_of_step
 
 from svp_core import methods
-from svp_core.config import ConfigError, checked, options, resolve, schema
+from svp_core.config import resolve
+from svp_core.config.pairs import ConfigError
 from svp_core.runtime import activation_checkpointing
 
 SIZES = {
@@ -19,12 +20,11 @@ def trained(
     model: str, method: str, steps: int = 3, recipe: dict | None = None, **settings
 ) -> tuple:
     """Return a method after some steps, and its last losses."""
-    recipe = checked({"lr": 0.01} | (recipe or {}), schema()["$defs"]["recipe"], "recipe.")
-    settings = options("method", method, settings)
+    recipe = {"optimizer": "adamw", "lr": 0.01} | (recipe or {})
     network = build(model, **SIZES[model])
-    trained = methods.build(method, network, 10, settings, recipe, seed=0)
+    trained = build_method(network, method, method_options=settings, **recipe)
     for _ in range(steps):
-        losses = trained.step(*batch((3, 32, 32)))
+        losses = losses_of_step(trained, *batch((3, 32, 32)))
     return trained, losses
 
 

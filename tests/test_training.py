@@ -19,8 +19,8 @@ from svp_core.config.pairs import parse_pairs
 from svp_core.cost.memory import measure_step
 from svp_core.runtime.cpus import available_cpus
 from svp_core.train import main
+from svp_core.training import run as training
 from svp_core.training.run import build_method
-from svp_core.training.run import run as training
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = ["dataset=digits", "model=mlp", "method=svp", "seed=3", "recipe.epochs=3"]
@@ -63,7 +63,7 @@ def interrupted(folder: Path, settings: list[str] = TINY) -> Path:
 
 
 def once_then(fail):
-    from svp_core.training.epochs import evaluate
+    from svp_core.training.evaluation import evaluate
 
     calls = []
 
@@ -76,16 +76,18 @@ def once_then(fail):
 
 def test_a_record_is_valid_and_complete(tmp_path):
     record = run(tmp_path)
-    schema = yaml.safe_load((ROOT / "workflow/schemas/record.schema.yaml").read_text())
+    schema = yaml.safe_load((ROOT / "svp_core/training/record.schema.yaml").read_text())
     jsonschema.validate(record, schema)
     assert record["status"] == "completed"
     assert len(record["curves"]) == record["epochs"] == 3
-    assert len(record["block_accuracy"]) == 3
-    assert record["test_accuracy"] == record["block_accuracy"][-1] > 50
+    unit_accuracy = record["metrics"]["unit_accuracy"]
+    assert len(unit_accuracy) == 3
+    assert record["test_accuracy"] == unit_accuracy[-1] > 50
+    assert unit_accuracy == record["curves"][-1]["unit_accuracy"]
     weights, hidden = 64 * 32 + 32, 32 * 32 + 32
     assert record["parameters"] == weights + 2 * hidden
     assert record["environments"][-1]["torch"] == torch.__version__
-    files = provenance.run_sources("digits", "mlp", "svp")
+    files = provenance.run_sources(record["config"])
     assert record["provenance"]["source_hash"] == provenance.source_hash(files)
 
 
@@ -132,12 +134,12 @@ def test_a_killed_run_ends_with_the_numbers_of_an_uninterrupted_one(tmp_path, mo
 
 def test_a_diverging_run_keeps_its_curves_and_succeeds(tmp_path):
     record = run(tmp_path, [*TINY[:-1], "recipe.optimizer=sgd", "recipe.lr=1e30"])
-    schema = yaml.safe_load((ROOT / "workflow/schemas/record.schema.yaml").read_text())
+    schema = yaml.safe_load((ROOT / "svp_core/training/record.schema.yaml").read_text())
     jsonschema.validate(record, schema)
     assert record["status"] == "diverged"
-    assert record["test_accuracy"] is None and record["block_accuracy"] == []
+    assert record["test_accuracy"] is None and record["metrics"] == {}
     assert record["epochs"] == len(record["curves"]) < 3
-    assert None in record["curves"][-1]["block_loss"]
+    assert None in record["curves"][-1]["unit_loss"]
 
 
 def test_a_run_continued_elsewhere_says_so(tmp_path, monkeypatch):
@@ -148,7 +150,7 @@ def test_a_run_continued_elsewhere_says_so(tmp_path, monkeypatch):
     record = run(tmp_path)
     devices = [environment["device"] for environment in record["environments"]]
     assert devices == ["another processor", whole["environments"][0]["device"]]
-    assert record["block_accuracy"] == whole["block_accuracy"]
+    assert record["metrics"] == whole["metrics"]
 
 
 def test_a_run_on_a_cluster_says_where_and_uses_its_cpus(tmp_path, monkeypatch):
@@ -282,6 +284,7 @@ def test_a_bad_config_is_named_before_anything_is_written(tmp_path, capsys):
 
 
 def test_a_run_needs_only_its_own_files():
-    names = {file.name for file in provenance.run_sources("digits", "mlp", "sll")}
+    sll = resolve({"dataset": "digits", "model": "mlp", "method": "sll", "seed": 0})
+    names = {file.name for file in provenance.run_sources(sll)}
     assert {"mlp.py", "sll.py", "svp.py", "digits.py", "memory.py"} <= names
     assert not {"cnn.py", "vit.py", "bp.py", "train.py", "config.py"} & names
