@@ -247,8 +247,9 @@ def suite(tmp_path) -> Path:
     (tmp_path / "tiny.yaml").write_text(
         "data_dir: there\n"
         "grid: {dataset: [digits, tiny], model: [mlp], method: [svp], seed: [0]}\n"
-        "models: {digits: {mlp: {depth: 2, width: 8}}, tiny: {mlp: {depth: 2, width: 8}}}\n"
-        "recipes: {digits: {mlp: {epochs: 1}}, tiny: {mlp: {epochs: 1, batch_size: 20}}}\n"
+        "tasks:\n"
+        "  digits/mlp: {model: {depth: 2, width: 8}, recipe: {epochs: 1}}\n"
+        "  tiny/mlp: {model: {depth: 2, width: 8}, recipe: {epochs: 1, batch_size: 20}}\n"
     )
     return tmp_path
 
