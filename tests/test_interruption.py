@@ -221,7 +221,8 @@ def test_a_file_system_without_locks_is_named(tmp_path, monkeypatch):
 
 def test_many_writers_never_hold_a_lock_at_once(tmp_path):
     program = (
-        "import sys, pathlib; from svp_core.runtime import lock; lock.SECONDS_BETWEEN_TRIES = 1e-3\n"
+        "import sys, pathlib; from svp_core.runtime import lock\n"
+        "lock.SECONDS_BETWEEN_TRIES = 0.001\n"
         "folder = pathlib.Path(sys.argv[1])\n"
         "for _ in range(100):\n"
         "    with lock.holding(folder / 'run.lock'):\n"
