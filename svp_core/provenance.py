@@ -18,7 +18,7 @@ def run_sources(config: Mapping) -> list[Path]:
 
     The files of another model, readout or metric are not among them, nor those that check configs.
     """
-    metrics = (f"metrics.{name}" for name in config["metrics"])
+    metrics = (f"metrics.{name}" for name in ("accuracy", *config["metrics"]))
     return sources("training.run", f"datasets.{config['dataset']}", *built_from(config), *metrics)
 
 
