@@ -1,9 +1,18 @@
 """Settings that every test shares."""
 
 import os
+import shutil
+import sys
+from importlib import import_module
+from pathlib import Path
 
+import new_files
 import pytest
 import torch
+
+import svp_core
+from svp_core import provenance
+from svp_core.config import options
 
 os.environ.setdefault("MPLBACKEND", "agg")
 
@@ -14,3 +23,26 @@ def one_thread():
     os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A copy of svp_core in which options are declared, sources hashed and new files found."""
+    copy = tmp_path / "svp_core"
+    shutil.copytree(
+        Path(svp_core.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__")
+    )
+    for module in (options, provenance):
+        monkeypatch.setattr(module, "PACKAGE", copy)
+    monkeypatch.setattr(provenance, "CHECKS", copy / "config")
+    for folder in ("methods", "models", "metrics", "local.projections", "local.readouts"):
+        module = import_module(f"svp_core.{folder}")
+        place = str(copy.joinpath(*folder.split(".")))
+        monkeypatch.setattr(module, "__path__", [*module.__path__, place])
+    known = set(sys.modules)
+    new_files.forget()
+    yield copy
+    new_files.forget()
+    for name in set(sys.modules) - known:
+        if str(copy) in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]

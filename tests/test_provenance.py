@@ -1,0 +1,98 @@
+"""What decides the numbers of a run, and what does not."""
+
+import pytest
+from new_files import edit, forget
+
+from svp_core import provenance
+from svp_core.config import resolve
+from svp_core.cost import cells
+
+RUN = {"dataset": "digits", "model": "mlp", "method": "svp", "seed": 0}
+
+
+def of(**method_options) -> dict:
+    return resolve(RUN | {"method_options": method_options})
+
+
+def hash_of(config: dict) -> str:
+    forget()
+    return provenance.source_hash(provenance.run_sources(config))
+
+
+def names(config: dict) -> set[str]:
+    files = provenance.run_sources(config)
+    return {str(file.relative_to(provenance.PACKAGE).with_suffix("")) for file in files}
+
+
+SVP, PRIVATE = "methods/svp.py", "local/readouts/private.py"
+EXPLAINED = [
+    (SVP, "import torch\n", "import torch  # a remark\n"),
+    (SVP, "The method's ablation axes", "Its axes"),
+    (SVP, '"""Unit-local training; `units` from the image to the prediction."""', ""),
+    (SVP, "options: Options, recipe):\n", "options: Options, recipe,):\n\n"),
+    (SVP, "one R for all units", "a single R for all units"),
+    (SVP, "scale: float = number(1.0", "scale: float = number(2.0"),
+    (SVP, "exceeds depth {depth}", "exceeds the depth {depth}"),
+    ("recipe.py", "    def refuse_images(self, run):", "    def refuse_images(self, run, x=1):"),
+    ("local/alignments/gaussian_kl.py", "Options(OptionSet):", "Options(OptionSet):  # s"),
+    ("config/pairs.py", "def parse_pairs(", "def added(): ...\n\n\ndef parse_pairs("),
+    ("models/cnn.py", "blocks(image_shape", "blocks(shape"),
+    (PRIVATE, "rows**0.5", "rows**0.4"),
+    ("metrics/ece.py", "BINS = 15", "BINS = 10"),
+]
+COMPUTED = [
+    (SVP, "alpha=self.options.beta", "alpha=2 * self.options.beta"),
+    (SVP, "self.d0 or classes", "self.d0 or 2 * classes"),
+    ("local/alignments/gaussian_kl.py", "2 * options", "3 * options"),
+    ("local/projections/gaussian.py", "columns**0.5", "columns**0.4"),
+    ("models/mlp.py", "nn.ReLU())\n    rest", "nn.GELU())\n    rest"),
+    ("recipe.py", "fused=True)\n    momentum", "fused=False)\n    momentum"),
+    ("datasets/digits.py", "def load(", "def load(*, added=1, "),
+    ("metrics/nll.py", ".double()", ".float()"),
+    ("metrics/accuracy.py", "100 *", "99 *"),
+    ("training/evaluation.py", "FEATURE_IMAGES = 1000", "FEATURE_IMAGES = 500"),
+]
+
+
+@pytest.fixture
+def run() -> dict:
+    return resolve(RUN | {"metrics": ["nll"]})
+
+
+@pytest.mark.parametrize(("path", "before", "after"), EXPLAINED)
+def test_what_explains_or_declares_or_is_not_used_keeps_the_hash(package, run, path, before, after):
+    known = hash_of(run)
+    edit(package, path, before, after)
+    assert hash_of(run) == known
+
+
+@pytest.mark.parametrize(("path", "before", "after"), COMPUTED)
+def test_what_computes_changes_the_hash(package, run, path, before, after):
+    known = hash_of(run)
+    edit(package, path, before, after)
+    assert hash_of(run) != known
+
+
+def test_chosen_parts_and_metrics_are_sources_and_others_are_not():
+    found = names(of(projection="sparse", readout="codebook", alignment="kl"))
+    assert {"local/projections/sparse", "local/readouts/codebook", "local/alignments/kl"} <= found
+    assert {"metrics/nll", "metrics/ece", "metrics/accuracy", "models/mlp", "recipe"} <= found
+    others = {"local/projections/gaussian", "local/readouts/private", "local/alignments/none"}
+    assert not (others | {"models/cnn", "methods/bp", "methods/sll", "datasets/mnist"}) & found
+    assert "metrics/ece" not in names(resolve(RUN | {"metrics": []}))
+
+
+def test_a_part_brings_what_it_is_made_of():
+    assert "local/readouts/private" in names(of(readout="shared"))
+    assert "local/alignments/gaussian_kl" in names(of(alignment="feature_kl"))
+    bp = names(resolve(RUN | {"method": "bp"}))
+    assert not any(name.startswith("local/") for name in bp)
+
+
+def test_parts_are_sources_of_a_cost_sweep_too():
+    config = {"name": "mlp", "model": "mlp", "sweeps": [{"depth": [2]}]}
+    series = [{"method": "svp", "method_options": {"readout": "codebook"}}]
+    files = cells.sources(cells.resolve(config | {"series": series}), "simulate")
+    found = {str(file.relative_to(provenance.PACKAGE)) for file in files}
+    assert {"local/readouts/codebook.py", "cost/simulate.py", "cost/memory.py"} <= found
+    assert not {"local/readouts/private.py", "methods/bp.py", "cost/measure.py"} & found
