@@ -1,11 +1,15 @@
 """Models and methods of any size, for tests."""
 
+import io
+
 import torch
 from torch import nn
 
 from svp_core import methods, models
 from svp_core.config.options import fill
 from svp_core.task import Task
+
+SHAPE = (1, 8, 8)
 
 
 def build(name: str, image_shape=(3, 32, 32), seed: int = 0, **given) -> models.Model:
@@ -25,6 +29,19 @@ def build_method(
     filled = fill("", "recipe", {"optimizer": "sgd"} | recipe)
     task = Task((3, 32, 32), classes, train_images=1000)
     return methods.build(method, model, task, chosen, filled, seed=0)
+
+
+def on_three_blocks(method: str = "svp", **settings) -> methods.Method:
+    """Return a method on an MLP for images of SHAPE."""
+    return build_method(build("mlp", SHAPE, depth=3, width=16), method, **settings)
+
+
+def saved(method: methods.Method) -> dict:
+    """Return the state of a method as a checkpoint gives it back."""
+    file = io.BytesIO()
+    torch.save(method.state(), file)
+    file.seek(0)
+    return torch.load(file, weights_only=True)
 
 
 def batch(image_shape: tuple[int, ...], size: int = 8) -> tuple[torch.Tensor, torch.Tensor]:
