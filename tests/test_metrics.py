@@ -80,6 +80,12 @@ def test_ece_of_a_guess_is_its_distance_from_chance():
     assert measured("ece", posterior, labels) == pytest.approx(0.25)
 
 
+def test_ece_has_the_certain_and_the_almost_certain_in_one_bin():
+    """Of (14/15, 1], wrong at 1 and right at 0.96 are off by half of 1 - 0.04."""
+    posterior = torch.tensor([[1.0, 0.0], [0.96, 0.04]], dtype=torch.float64).log()
+    assert measured("ece", posterior, torch.tensor([1, 0])) == pytest.approx(0.48)
+
+
 class Images:
     """Random images as a test set hands them out."""
 
