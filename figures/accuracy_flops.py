@@ -1,52 +1,59 @@
-"""Test accuracy against the FLOPs of the whole training: every seed, and the mean."""
+"""Test accuracy against the FLOPs of the whole training: every seed, and the mean.
+
+In per cent of the test images, against the floating-point operations of all training steps on a
+logarithmic axis, one panel a dataset and model. Small points are seeds, large ones their mean; n is
+stated below the panels. Upper left is best: more accuracy for less work. Diverged runs are counted
+below and not drawn.
+"""
 
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
-from figures import scales, style
+from figures import names, scales, style
+from svp_core import tables
+
+POINT = {"x": "train_flops", "y": "test_accuracy", "legend": False}
 
 
 def draw_series(axes: Axes, runs: pd.DataFrame, look: dict) -> None:
     """Draw the seeds of one series as small points, their mean as a large one."""
-    look = {"color": look["color"], "marker": look["marker"], "linestyle": "none"}
-    flops, accuracy = runs["train_flops"].astype(float), runs["test_accuracy"]
+    colour, place = look["color"], {"marker": look["marker"], "ax": axes}
+    small = {"s": 7, "alpha": 0.5, "linewidth": 0, "color": colour}
     if len(runs) > 1:
-        axes.plot(flops, accuracy, **look, markersize=2.5, alpha=0.5, markeredgewidth=0)
-    axes.plot(flops.mean(), accuracy.mean(), **look, markersize=7, markerfacecolor="none")
+        sns.scatterplot(runs, **POINT, **place, **small)
+    mean = runs[[POINT["x"], POINT["y"]]].mean().to_frame().T
+    large = {"s": 49, "facecolor": "none", "edgecolor": colour, "linewidth": 1}
+    sns.scatterplot(mean, **POINT, **place, **large)
 
 
 def explanation(runs: pd.DataFrame, completed: pd.DataFrame) -> str:
     """What points are, n, and how many runs have none."""
-    text = f"Small points: seeds (n = {style.seeds(completed)}). Large: their mean."
+    text = f"Small points: seeds (n = {names.seeds(completed)}). Large: their mean."
     diverged = len(runs) - len(completed)
     return text + (f" Not shown: {diverged} diverged." if diverged else "")
 
 
 def draw(runs: pd.DataFrame) -> Figure:
     """One panel a dataset and model."""
-    completed = style.pick(runs, status="completed")
+    completed = style.pick(runs, status="completed").astype({"train_flops": float})
     completed = completed[completed["train_flops"] > 0]  # a logarithm needs some
     if completed.empty:
         return style.nothing("No training completed.")
-    looks = style.looks(style.all_series(completed))
-    x, y = "FLOPs of the training", "Test accuracy (%)"
-    figure, panels = style.dataset_model_panels(completed, x, y)
+    looks = style.looks(runs, completed)
+    figure, panels = style.dataset_model_panels(completed)
     for axes, part in panels:
-        for (method, variant), look in looks.items():
-            rows = style.pick(part, method=method, variant=variant)
-            if len(rows):
-                draw_series(axes, rows, look)
+        for (method, variant), rows in part.groupby(tables.SERIES):
+            draw_series(axes, rows, looks[method, variant])
         axes.grid(axis="x")
         axes.margins(y=0.12)
         scales.log_axis(axes.xaxis, room=0.2, least=2)
         axes.xaxis.set_major_formatter(EngFormatter())
-    handles = [
-        style.handle(*one, linestyle="none", markersize=6, markerfacecolor="none")
-        for one in looks.items()
-    ]
-    style.legend(figure, handles)
+    style.name_axes(figure, "FLOPs of the training", "Test accuracy (%)")
+    marks = {"linestyle": "none", "markersize": 6, "markerfacecolor": "none"}
+    style.legend(figure, [style.handle(*one, **marks) for one in looks.items()])
     style.note(figure, explanation(runs, completed))
     return figure
 

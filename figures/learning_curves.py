@@ -1,13 +1,19 @@
-"""Test accuracy against epoch: a thin line a seed, a thick one for the mean of the completed."""
+"""Test accuracy while training: a thin line a seed, a thick one for the mean of the completed.
+
+In per cent of the test images, against epoch; n is stated below the panels. A cross marks the epoch
+in which a run diverged; at the lower axis, its accuracy lies below it.
+"""
 
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from figures import style
+from figures import names, style
 
 EARLY = 0.2  # part of the epochs whose low accuracies the axis may cut off
+POINT = {"x": "epoch", "y": "test_accuracy", "legend": False}
 
 
 def bottom(curves: pd.DataFrame) -> float:
@@ -20,19 +26,20 @@ def bottom(curves: pd.DataFrame) -> float:
 
 def draw_series(axes: Axes, curves: pd.DataFrame, look: dict) -> None:
     """Draw the seeds of one series, the mean of the completed, and a cross at each divergence."""
-    colour = look["color"]
-    for _, run in curves.groupby("seed"):
-        axes.plot(run["epoch"], run["test_accuracy"], color=colour, linewidth=0.5, alpha=0.5)
-    mean = style.pick(curves, status="completed").groupby("epoch")["test_accuracy"].mean()
-    axes.plot(mean.index, mean, **look, markevery=[-1], markersize=4)
+    thin = {"color": look["color"], "linewidth": 0.5, "alpha": 0.5}
+    sns.lineplot(curves, units="seed", estimator=None, ax=axes, **POINT, **thin)
+    completed = style.pick(curves, status="completed")
+    if len(completed):
+        last = {"markevery": [-1], "markersize": 4, "markeredgewidth": 0}
+        sns.lineplot(completed, errorbar=None, ax=axes, **POINT, **look, **last)
     for _, end in style.pick(curves, status="diverged").groupby("seed").last().iterrows():
         height = max(end["test_accuracy"], axes.get_ylim()[0])
-        axes.plot(end["epoch"], height, "x", color=colour, markersize=5, clip_on=False)
+        axes.plot(end["epoch"], height, "x", color=look["color"], markersize=5, clip_on=False)
 
 
 def explanation(curves: pd.DataFrame, is_cut: bool) -> str:
     """What lines and crosses are, and n."""
-    text = f"Thin: seeds (n = {style.seeds(curves)}). Thick: mean of those that completed."
+    text = f"Thin: seeds (n = {names.seeds(curves)}). Thick: mean of those that completed."
     if (curves["status"] == "diverged").any():
         text += " Cross: the run diverged."
     return text + (" The lowest accuracies are cut off." if is_cut else "")
@@ -40,17 +47,19 @@ def explanation(curves: pd.DataFrame, is_cut: bool) -> str:
 
 def draw(curves: pd.DataFrame) -> Figure:
     """One panel a dataset and model."""
-    looks = style.looks(style.all_series(curves))
-    figure, panels = style.dataset_model_panels(curves, x="Epoch", y="Test accuracy (%)")
+    looks = style.looks(curves)
+    figure, panels = style.dataset_model_panels(curves)
     is_cut = False
     for axes, part in panels:
         low, high = bottom(part), part["test_accuracy"].max()
         axes.set_ylim(low, min(high + 0.08 * (high - low), 101))  # room for the last marker
         axes.set_xlim(0, 1.05 * part["epoch"].max())
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-        for (method, variant), look in looks.items():
-            draw_series(axes, style.pick(part, method=method, variant=variant), look)
+        for method, variant in names.all_series(part):
+            rows = style.pick(part, method=method, variant=variant)
+            draw_series(axes, rows, looks[method, variant])
         is_cut |= part["test_accuracy"].min() < low
+    style.name_axes(figure, "Epoch", "Test accuracy (%)")
     style.legend(figure, [style.handle(series, look) for series, look in looks.items()])
     style.note(figure, explanation(curves, is_cut))
     return figure

@@ -1,4 +1,11 @@
-"""Memory of a training step: what is alive at the peak, and how it grows with depth."""
+"""Memory of a training step: what is alive at the peak, and how it grows with depth.
+
+Simulated from the exact sizes of its tensors, one column a model; sizes that do not vary are stated
+below. Top: what is alive at the peak, by kind, one bar a series, at the largest depth that most
+series have. Middle and bottom, both axes logarithmic, of the headline series: the peak, and the
+largest amount of activations saved for a backward pass, against depth. A flat line needs no more
+for a deeper network; where lines coincide, markers lie inside one another.
+"""
 
 import pandas as pd
 from matplotlib import pyplot as plt
@@ -7,7 +14,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from figures import scales, style
+from figures import names, scales, style
 from svp_core.tables import sweeps
 
 # Of sweeps.KINDS; light and dark alternate, so that neighbours differ in print, too.
@@ -46,7 +53,7 @@ def draw_peak(axes: Axes, rows: pd.DataFrame, looks: dict) -> None:
 
 def label_bars(axes: Axes, looks: dict) -> None:
     """Name the series left of their bars."""
-    axes.set_yticks(range(len(looks)), [style.series_label(series) for series in looks])
+    axes.set_yticks(range(len(looks)), [names.series_label(series) for series in looks])
     axes.tick_params(axis="y", length=0, labelsize=7)
 
 
@@ -69,7 +76,7 @@ def draw_peaks(figure: SubFigure, models: dict[str, pd.DataFrame], looks: dict) 
     for axes, (model, rows) in zip(grid, models.items(), strict=True):
         bars = deepest(rows)
         draw_peak(axes, bars, looks)
-        axes.set_title(f"{style.label(model)}, depth {style.count(bars['depth'])}")
+        axes.set_title(f"{names.label(model)}, depth {names.count(bars['depth'])}")
     label_bars(grid[0], looks)
     kinds = zip(map(sweeps.kind_label, sweeps.KINDS), COLOURS, strict=True)
     style.legend(figure, [Patch(color=colour, label=kind) for kind, colour in kinds])
@@ -83,7 +90,7 @@ def draw_growth(figure: SubFigure, models: dict[str, pd.DataFrame], looks: dict)
             draw_curves(axes, style.pick(rows, quantity=quantity), looks)
         line[0].set_ylabel(name)
     for axes, model in zip(grid[0], models, strict=True):
-        axes.set_title(style.label(model))
+        axes.set_title(names.label(model))
     for axes in grid[-1]:
         axes.set_xlabel("Depth (blocks)")
     figure.align_ylabels()
@@ -92,16 +99,17 @@ def draw_growth(figure: SubFigure, models: dict[str, pd.DataFrame], looks: dict)
 
 def draw(cost: pd.DataFrame) -> Figure:
     """Bars above, curves below; one column a model."""
-    models = style.in_order(sweeps.sweep(sweeps.of_steps(cost, *sweeps.KINDS, *CURVES), "depth"))
+    models = names.in_order(sweeps.sweep(sweeps.of_steps(cost, *sweeps.KINDS, *CURVES), "depth"))
     if not models:
         return style.nothing("No model was simulated at two depths.")
-    looks = style.looks(style.all_series(pd.concat(models.values())))
+    rows = pd.concat(models.values())
+    looks, shown = style.looks(cost, rows), style.looks(cost, sweeps.headlines(rows))
     heights = [BAR * len(looks) + 0.9, 3.9]
     figure = plt.figure(figsize=(style.PAGE, sum(heights) + 0.3), layout="constrained")
     upper, lower = figure.subfigures(2, 1, height_ratios=heights)
     draw_peaks(upper, models, looks)
-    draw_growth(lower, models, looks)
-    style.note(figure, style.fixed_sizes(models, "width", "batch", "image_size"))
+    draw_growth(lower, models, shown)
+    style.note(figure, names.fixed_sizes(models, "width", "batch", "image_size"))
     return figure
 
 

@@ -1,11 +1,17 @@
-"""Step time against peak memory of every series, and the front that no series beats in both."""
+"""Time of a training step against its peak memory, and the front that no series beats in both.
+
+Time is relative to the baseline's in the same round; both axes are logarithmic, one panel a model
+and size. Markers are medians, bars quartiles over rounds. Lower left is best: no series is both
+faster and smaller than one on the grey line, the Pareto front. The device is stated below the
+panels.
+"""
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures import scales, style
-from svp_core.tables import sweeps
+from figures import names, scales, style
+from svp_core.tables import SERIES, sweeps
 from svp_core.tables.sweeps import TIMES
 
 MEMORY = {"allocated": "allocated by CUDA", "total": "simulated"}  # the first one known is drawn
@@ -15,7 +21,7 @@ SPAN = 2.5  # factor that an axis spans, so that a small difference looks small
 
 def points(rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """Memory and times, one line a series of a panel; and which of MEMORY it is."""
-    table = rows.pivot(index=sweeps.SERIES, columns="quantity", values="value")
+    table = rows.pivot(index=SERIES, columns="quantity", values="value")
     table = table.reindex(columns=[*TIMES, *MEMORY]).dropna(subset=TIMES)
     kind = next((name for name in MEMORY if table[name].notna().all()), "total")
     return table.assign(memory=table[kind]).dropna(subset=["memory"]), kind
@@ -57,21 +63,22 @@ def draw(cost: pd.DataFrame) -> Figure:
     """One panel a model and size that was measured with enough series."""
     rows = sweeps.without_d0_sweeps(sweeps.of_steps(cost, *TIMES, *MEMORY))
     device = sweeps.one_device(rows)
-    names, found, kinds = [], [], []
-    for model in style.ordered(rows["model"]):
-        for part in sweeps.same_sizes(style.pick(rows, model=model), list(style.SIZES)):
+    titles, found, kinds = [], [], []
+    for model in names.ordered(rows["model"]):
+        for part in sweeps.same_sizes(style.pick(rows, model=model), list(names.SIZES)):
             table, kind = points(part)
             if len(table) >= LEAST:
-                names.append(f"{style.label(model)}\n{style.sizes(part, *style.SIZES)}")
+                titles.append(f"{names.label(model)}\n{names.sizes(part, *names.SIZES)}")
                 found.append(table)
                 kinds.append(kind)
     if not found:
         return style.nothing(f"No model was measured with {LEAST} series or more.")
-    x, y = "Peak memory (MiB)", "Step time / that of BP"
-    figure, panels = style.panels(names, min(len(found), 2), (style.PAGE, 2.4), x, y)
-    looks = style.looks(style.all_series(pd.concat(table.reset_index() for table in found)))
+    figure, panels = style.panels(titles, min(len(found), 2), (style.PAGE, 2.4))
+    looks = style.looks(cost, pd.concat(table.reset_index() for table in found))
     for axes, table in zip(panels, found, strict=True):
         draw_panel(axes, table, looks)
+    baseline = names.label(sweeps.one_baseline(cost))
+    style.name_axes(figure, "Peak memory (MiB)", f"Step time / that of {baseline}")
     marks = {"linestyle": "none", "markersize": 5.5, "markerfacecolor": "none"}
     handles = [style.handle(*one, **marks) for one in looks.items()]
     style.legend(figure, handles)

@@ -1,16 +1,24 @@
-"""FLOPs and time of a training step against d0, relative to BP; where SVP breaks even."""
+"""FLOPs and time of a training step against d0, relative to the baseline; where it breaks even.
+
+d0 is the rows of the projections, the horizontal line at 1 is the baseline of the same sizes: below
+it a series is cheaper. FLOPs are counted; time, in the last panels, is measured. A dotted vertical
+line marks the d0 at which a curve, taken as straight between its points, crosses 1; the band holds
+the quartiles over rounds.
+"""
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from figures import style
-from svp_core.tables import sweeps
+from figures import names, style
+from svp_core.tables import SERIES, sweeps
 from svp_core.tables.sweeps import TIMES
 
 LEAST = 3  # values of d0
-NAMES = {"flops": "FLOPs / those of BP", "step_time_ratio": "Step time / that of BP"}
+SPAN = 0.3
+BASELINE = {"color": "black", "linewidth": 0.8}
+NAMES = {"flops": "FLOPs / those of {}", "step_time_ratio": "Step time / that of {}"}
 
 
 def break_evens(curve: pd.Series) -> list[float]:
@@ -24,8 +32,8 @@ def find_panels(cost: pd.DataFrame) -> dict[tuple[str, str], pd.DataFrame]:
     """The rows of every panel by model and quantity: sweeps of d0, counted and measured."""
     counted = sweeps.sweep(sweeps.relative_flops(cost), "d0", LEAST)
     measured = sweeps.sweep(sweeps.of_steps(cost, *TIMES), "d0", LEAST)
-    found = {(model, "flops"): rows for model, rows in style.in_order(counted).items()}
-    return found | {(model, TIMES[1]): rows for model, rows in style.in_order(measured).items()}
+    found = {(model, "flops"): rows for model, rows in names.in_order(counted).items()}
+    return found | {(model, TIMES[1]): rows for model, rows in names.in_order(measured).items()}
 
 
 def mark_break_even(axes: Axes, d0: float, colour: str) -> None:
@@ -39,10 +47,9 @@ def mark_break_even(axes: Axes, d0: float, colour: str) -> None:
 
 
 def draw_panel(axes: Axes, rows: pd.DataFrame, quantity: str, looks: dict) -> None:
-    """Draw each series, its quartiles if measured, BP at 1, and the break-evens."""
-    axes.axhline(1, color=style.COLOURS["bp"], linewidth=0.8)
-    axes.set_ylabel(NAMES[quantity])
-    for series, part in rows.groupby(sweeps.SERIES):
+    """Draw each series, its quartiles if measured, the baseline at 1, and the break-evens."""
+    axes.axhline(1, **BASELINE)
+    for series, part in rows.groupby(SERIES):
         look, table = looks[series], part.pivot(index="d0", columns="quantity", values="value")
         axes.plot(table.index, table[quantity], **look, markersize=4)
         if quantity == TIMES[1]:
@@ -50,6 +57,13 @@ def draw_panel(axes: Axes, rows: pd.DataFrame, quantity: str, looks: dict) -> No
             axes.fill_between(table.index, low, high, color=look["color"], alpha=0.2, linewidth=0)
         for even in break_evens(table[quantity]):
             mark_break_even(axes, even, look["color"])
+
+
+def widen(axes: Axes) -> None:
+    """Let the axis span a range of SPAN or more, so that a small difference looks small."""
+    low, high = axes.get_ylim()
+    lack = max(SPAN - (high - low), 0) / 2
+    axes.set_ylim(low - lack, high + lack)
 
 
 def explanation(found: dict[tuple[str, str], pd.DataFrame], device: str) -> str:
@@ -60,7 +74,7 @@ def explanation(found: dict[tuple[str, str], pd.DataFrame], device: str) -> str:
     models: dict[str, pd.DataFrame] = {}
     for (model, _), rows in found.items():
         models[model] = pd.concat([models.get(model), rows])
-    return text + style.fixed_sizes(models, *style.SIZES)
+    return text + names.fixed_sizes(models, *names.SIZES)
 
 
 def draw(cost: pd.DataFrame) -> Figure:
@@ -70,15 +84,18 @@ def draw(cost: pd.DataFrame) -> Figure:
         return style.nothing(f"No model was swept over {LEAST} values of d0.")
     rows = pd.concat(found.values())
     text = explanation(found, sweeps.one_device(rows))
-    looks = style.looks(style.all_series(rows))
-    names = [style.label(model) for model, _ in found]
-    x = "d0 (rows of the projections)"
-    figure, panels = style.panels(names, min(len(found), 3), (style.PAGE, 1.9), x)
+    looks = style.looks(cost, rows)
+    titles = [names.label(model) for model, _ in found]
+    figure, panels = style.panels(titles, min(len(found), 3), (style.PAGE, 1.9))
+    style.name_axes(figure, "d0 (rows of the projections)")
+    baseline = names.label(sweeps.one_baseline(cost))
     for axes, ((_, quantity), part) in zip(panels, found.items(), strict=True):
         draw_panel(axes, part, quantity, looks)
-    bp = Line2D([], [], color=style.COLOURS["bp"], linewidth=0.8, label=style.label("bp"))
+        widen(axes)
+        axes.set_ylabel(NAMES[quantity].format(baseline))
+    one = Line2D([], [], **BASELINE, label=baseline)
     handles = [style.handle(series, look) for series, look in looks.items()]
-    style.legend(figure, [bp, *handles])
+    style.legend(figure, [one, *handles])
     style.note(figure, text)
     return figure
 

@@ -1,4 +1,10 @@
-"""Memory, FLOPs and time of a training step against width, batch and image size."""
+"""Memory, FLOPs and time of a training step against width, batch and image size.
+
+Of the headline series, on logarithmic axes: one row a model and quantity, one column an axis; time
+where it was measured. The other sizes are stated below. Numbers right of the lines are fitted
+slopes, of methods as they are by default: 0 is flat, 1 grows in proportion to the axis, 2 with its
+square.
+"""
 
 import numpy as np
 import pandas as pd
@@ -6,7 +12,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures import scales, style
+from figures import names, scales, style
 from svp_core.tables import sweeps
 
 LEAST = 3  # sizes of a sweep
@@ -16,13 +22,6 @@ QUANTITIES = {  # label and unit
     "flops": ("GFLOP", 1e9),
     "step_time": ("Time (ms)", 1e-3),
 }
-SHOWN = [
-    ("bp", "default"),
-    ("bp", "checkpoint_blocks"),
-    ("bp", "micro_batches_16"),
-    ("svp", "default"),
-    ("svp", "micro_batches_16"),
-]
 ROW = 1.05  # height in inches
 GAP = 0.12  # between slopes, as a part of the height of a panel
 
@@ -32,12 +31,12 @@ Sweeps = dict[str, dict[str, pd.DataFrame]]  # by model and axis
 def find_sweeps(cost: pd.DataFrame) -> Sweeps:
     """The rows of every sweep of the series that are shown, by model and axis."""
     rows = sweeps.of_steps(cost, *QUANTITIES)
-    shown = pd.MultiIndex.from_frame(rows[["method", "variant"]]).isin(SHOWN)
+    rows = sweeps.headlines(rows)
     result: Sweeps = {}
     for axis in AXES:
-        for model, part in sweeps.sweep(rows[shown], axis, LEAST).items():
+        for model, part in sweeps.sweep(rows, axis, LEAST).items():
             result.setdefault(model, {})[axis] = part
-    return style.in_order(result)
+    return names.in_order(result)
 
 
 def of_quantity(part: pd.DataFrame, quantity: str, axis: str) -> pd.DataFrame:
@@ -92,36 +91,38 @@ def lines_of(found: Sweeps) -> list[tuple[str, str]]:
 
 
 def draw_grid(found: Sweeps, lines: list[tuple[str, str]], looks: dict) -> Figure:
-    """One row a model and quantity, one column an axis; the labels."""
-    size = style.PAGE, ROW * len(lines) + style.MARGIN + 0.5
+    """One row a model and quantity, one column an axis; only the panels that were swept."""
+    swept = [axis for axis in AXES if any(axis in parts for parts in found.values())]
+    width = style.PAGE if len(swept) > 1 else style.COLUMN
+    size = width, ROW * len(lines) + style.MARGIN + 0.5
     figure, grid = plt.subplots(
-        len(lines), len(AXES), figsize=size, squeeze=False, layout="constrained"
+        len(lines), len(swept), figsize=size, squeeze=False, layout="constrained"
     )
     for panels, (model, quantity) in zip(grid, lines, strict=True):
         name, unit = QUANTITIES[quantity]
-        for axes, axis in zip(panels, AXES, strict=True):
+        for axes, axis in zip(panels, swept, strict=True):
             part = found[model].get(axis)
             rows = part if part is None else of_quantity(part, quantity, axis)
             if rows is None or rows.empty:
-                axes.set(xticks=[], yticks=[])
-                axes.text(0.5, 0.5, "not swept", transform=axes.transAxes, ha="center", fontsize=7)
-            else:
-                draw_panel(axes, rows, axis, unit, looks)
-        panels[0].set_ylabel(f"{style.label(model)}\n{name}")
-    for axes, name in zip(grid[-1], AXES.values(), strict=True):
-        axes.set_xlabel(name)
+                axes.set(frame_on=False, xticks=[], yticks=[])
+                continue
+            draw_panel(axes, rows, axis, unit, looks)
+        panels[0].set_ylabel(f"{names.label(model)}\n{name}")
+    for column, axis in zip(grid.T, swept, strict=True):
+        lowest = [axes for axes in column if axes.lines][-1]
+        lowest.set_xlabel(AXES[axis])
     figure.align_ylabels()
     return figure
 
 
 def explanation(found: Sweeps, device: str) -> str:
     """What the numbers are, the sizes off the axis, and what times were measured on."""
-    text = "Numbers: slope of log value against log size, of BP and SVP. Sizes off the axis: "
+    text = "Numbers: slope of log value against log size, without variants. Sizes off the axis: "
     fixed = {}
     for model, parts in found.items():
         off = [part.assign(**{axis: None}) for axis, part in parts.items()]
-        fixed[model] = pd.concat([part[list(style.SIZES)].astype("Float64") for part in off])
-    return text + style.fixed_sizes(fixed, *style.SIZES) + (f" Times: {device}." if device else "")
+        fixed[model] = pd.concat([part[list(names.SIZES)].astype("Float64") for part in off])
+    return text + names.fixed_sizes(fixed, *names.SIZES) + (f" Times: {device}." if device else "")
 
 
 def draw(cost: pd.DataFrame) -> Figure:
@@ -134,7 +135,7 @@ def draw(cost: pd.DataFrame) -> Figure:
         )
     rows = pd.concat(part for by_axis in found.values() for part in by_axis.values())
     text = explanation(found, sweeps.one_device(rows))
-    looks = style.looks(style.all_series(rows))
+    looks = style.looks(cost, rows)
     figure = draw_grid(found, lines, looks)
     handles = [style.handle(*one, markerfacecolor="none") for one in looks.items()]
     style.legend(figure, handles)

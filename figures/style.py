@@ -1,17 +1,20 @@
-"""What all figures share: labels, colours, sizes, panels, and the command line."""
+"""What all figures share: looks of series, panels, legends, notes, and the command line."""
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from textwrap import fill
 
 import matplotlib.pyplot as plt
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.lines import Line2D
 
+from figures.names import Series, all_series, label, natural, ordered, series_label
 from svp_core import tables
 
 COLUMN, PAGE = 3.25, 6.75  # widths of one and of two columns of a paper, in inches
@@ -19,58 +22,15 @@ MARGIN = 0.6  # height of a legend and a note of two lines each, in inches
 LINE = 0.16  # height of one more line
 MIB = 2**20
 
-LABELS = {
-    "digits": "Digits",
-    "mnist": "MNIST",
-    "fashion_mnist": "Fashion-MNIST",
-    "cifar10": "CIFAR-10",
-    "cifar100": "CIFAR-100",
-    "imagenette": "Imagenette",
-    "imagenet": "ImageNet",
-    "mlp": "MLP",
-    "mlp_1000": "MLP, 1000 layers",
-    "cnn": "CNN",
-    "vgg": "VGG",
-    "vgg11": "VGG-11",
-    "vgg19": "VGG-19",
-    "resnet": "ResNet",
-    "resnet18": "ResNet-18",
-    "resnet50": "ResNet-50",
-    "resnet152": "ResNet-152",
-    "vit": "ViT",
-    "vit_s": "ViT-S",
-    "vit_b": "ViT-B",
-    "bp": "BP",
-    "svp": "SVP",
-    "sll": "SLL",
-}
-# Okabe and Ito's colours, which stay distinct for colour-blind readers.
+# Okabe and Ito's colours, which stay distinct for colour-blind readers; known methods keep theirs.
 COLOURS = {"bp": "#000000", "svp": "#0072B2", "sll": "#D55E00"}
 OTHER_COLOURS = ["#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
-MARKERS = {"bp": "o", "svp": "s", "sll": "^"}
-OTHER_MARKERS = ["D", "v", "P", "X"]
+MARKERS, OTHER_MARKERS = {"bp": "o", "svp": "s", "sll": "^"}, "Dv<>XPph*dH"
 DASHES = {"bp": "-", "svp": "--", "sll": "-."}
-OTHER_DASHES = [":", (0, (5, 1)), (0, (3, 1, 1, 1, 1, 1)), (0, (1, 1))]
-SHADES = {  # of the colour of a method, for the variants below
-    "bp": ["#000000", "0.35", "0.6"],
-    "svp": ["#0072B2", "#003A5C", "#56B4E9"],
-    "sll": ["#D55E00", "#8F3F00", "#F0A060"],
-}
-VARIANTS = {  # in the order of figures: shade, marker and dashes, which change with no method
-    "checkpoint_blocks": (1, "^", (0, (4, 1.5))),
-    "checkpoint_segments": (1, "v", (0, (1, 1))),
-    "micro_batches_4": (2, "D", (0, (4, 1.5))),
-    "micro_batches_16": (2, "d", (0, (1, 1))),
-    "fused": (0, "X", (0, (4, 1.5))),
-    "after": (1, "o", (0, (4, 1.5))),
-    "d0_128": (2, "<", (0, (4, 1.5))),
-    "d0_512": (1, ">", (0, (1, 1))),
-    "codebook": (0, "p", (0, (6, 1, 1, 1))),
-    "blocks_2": (1, "h", (0, (6, 1, 1, 1))),
-    "blocks_4": (1, "*", (0, (1, 1))),
-}
-SIZES = {"depth": "depth", "width": "width", "batch": "batch", "image_size": "image size"}
+OTHER_DASHES = [(0, (4, 1.5)), (0, (1, 1)), (0, (6, 1, 1, 1)), (0, (3, 1, 1, 1, 1, 1))]
+PALER = [0.25, 0.6, 0.45]  # parts of white in the colours of variants, in turn
 
+plt.rcdefaults()  # a matplotlibrc in the working directory must not change a figure
 plt.rcParams.update(
     {
         "backend": "agg",  # nodes of a cluster have no display
@@ -97,34 +57,6 @@ plt.rcParams.update(
     }
 )
 
-Series = tuple[str, str]  # method and variant
-
-
-def label(name: str) -> str:
-    """How figures call a dataset, model or method."""
-    return LABELS.get(name, name)
-
-
-def series_label(series: Series) -> str:
-    """How figures call a method and its variant."""
-    method, variant = series
-    addition = "" if variant == "default" else f", {variant.replace('_', ' ')}"
-    return label(method) + addition
-
-
-def ordered(names: Iterable[str]) -> list[str]:
-    """Distinct names in the order of LABELS, then of the alphabet."""
-    known = list(LABELS)
-    return sorted(set(names), key=lambda n: (known.index(n) if n in known else len(known), n))
-
-
-def all_series(frame: pd.DataFrame) -> list[Series]:
-    """Distinct series, ordered by method; then default, those of VARIANTS, and the alphabet."""
-    found = set(zip(frame["method"], frame["variant"], strict=True))
-    methods, variants = ordered(frame["method"]), ["default", *VARIANTS]
-    places = {variant: place for place, variant in enumerate(variants)}
-    return sorted(found, key=lambda s: (methods.index(s[0]), places.get(s[1], len(variants)), s[1]))
-
 
 def pick(frame: pd.DataFrame, **values) -> pd.DataFrame:
     """Rows whose columns have these values."""
@@ -133,86 +65,68 @@ def pick(frame: pd.DataFrame, **values) -> pd.DataFrame:
     return frame
 
 
-def seeds(frame: pd.DataFrame) -> str:
-    """The number of seeds a series has in a panel, in words."""
-    return count(frame.groupby(["dataset", "model", "method", "variant"])["seed"].nunique())
+def mixed(colour: str, other: str, part: float) -> tuple[float, float, float]:
+    """A colour with a part of another in it."""
+    pairs = zip(to_rgb(colour), to_rgb(other), strict=True)
+    return tuple((1 - part) * one + part * two for one, two in pairs)
 
 
-def count(numbers: pd.Series) -> str:
-    """A number that all share, or their range in words."""
-    low, high = numbers.min(), numbers.max()
-    return f"{low}" if low == high else f"{low} to {high}"
-
-
-def fixed_look(series: Series) -> tuple | None:
-    """Colour, marker and dashes of a series that looks the same in all figures; else None."""
-    method, variant = series
-    if method not in COLOURS:
-        return None
-    if variant == "default":
+def method_look(method: str, others: list[str]) -> tuple:
+    """Colour, marker and dashes of a method; `others`: those without a colour of their own."""
+    if method in COLOURS:
         return COLOURS[method], MARKERS[method], DASHES[method]
-    if variant not in VARIANTS:
-        return None
-    shade, marker, dashes = VARIANTS[variant]
-    return SHADES[method][shade], marker, dashes
+    place = others.index(method)
+    turn, colour = divmod(place, len(OTHER_COLOURS))
+    look = OTHER_MARKERS[place % len(OTHER_MARKERS)], OTHER_DASHES[place % len(OTHER_DASHES)]
+    return mixed(OTHER_COLOURS[colour], "black", min(0.4 * turn, 0.8)), *look
 
 
-def looks(series: list[Series]) -> dict[Series, dict]:
-    """Colour, marker and line style of each series; those of COLOURS and VARIANTS never change."""
-    others = [s for s in series if fixed_look(s) is None]
-    others.sort(key=lambda s: s[1] != "default")  # a new variant must not recolour a method
+def looks(table: pd.DataFrame, drawn: pd.DataFrame | None = None) -> dict[Series, dict]:
+    """Colour, marker and dashes of the series that are drawn.
+
+    They depend on the whole table alone: a colour a method, and of it a shade, a marker and dashes
+    a variant, so that a series looks the same in all figures of a table.
+    """
+    series = all_series(table)
+    others = [name for name in ordered(table["method"]) if name not in COLOURS]
+    variants = sorted({variant for _, variant in series} - {"default"}, key=natural)
     result = {}
-    for one in series:
-        look = fixed_look(one)
-        if look is None:
-            index = others.index(one)
-            turn = index % len(OTHER_COLOURS)
-            shifted = (index + index // len(OTHER_COLOURS)) % len(OTHER_COLOURS)
-            look = OTHER_COLOURS[turn], OTHER_MARKERS[shifted], OTHER_DASHES[shifted]
-        result[one] = dict(zip(("color", "marker", "linestyle"), look, strict=True))
+    for method, variant in series if drawn is None else all_series(drawn):
+        colour, marker, dashes = method_look(method, others)
+        if variant != "default":
+            place = variants.index(variant)
+            colour = mixed(colour, "white", PALER[place % len(PALER)])
+            markers = OTHER_MARKERS.replace(marker, "")
+            marker, dashes = markers[place % len(markers)], OTHER_DASHES[place % len(OTHER_DASHES)]
+        result[method, variant] = {"color": colour, "marker": marker, "linestyle": dashes}
     return result
 
 
-def in_order(models: dict) -> dict:
-    """The same mapping of models in the order of figures."""
-    return {model: models[model] for model in ordered(models)}
-
-
-def sizes(rows: pd.DataFrame, *names: str) -> str:
-    """The named sizes of the rows in words, without those that a model does not have."""
-    known = {name: rows[name].dropna() for name in names}
-    return ", ".join(
-        f"{SIZES[name]} {count(values.astype(int))}"
-        for name, values in known.items()
-        if len(values)
-    )
-
-
-def fixed_sizes(models: dict[str, pd.DataFrame], *names: str) -> str:
-    """The named sizes of each model, for a note; no line breaks within a model."""
-    parts = [f"{label(model)}: {sizes(rows, *names)}." for model, rows in models.items()]
-    return " ".join(part.replace(" ", "\N{NO-BREAK SPACE}") for part in parts)
-
-
-def panels(names: list[str], columns: int, size: tuple, x: str = "", y: str = "") -> tuple:
-    """A figure of titled panels with labels on the outer axes; size: its width, a row's height."""
+def panels(names: list[str], columns: int, size: tuple) -> tuple[Figure, list[Axes]]:
+    """A figure of titled panels; size: its width, and the height of a row, in inches."""
     rows = -(-len(names) // columns)
     figsize = size[0], size[1] * rows + MARGIN
     figure, grid = plt.subplots(rows, columns, figsize=figsize, squeeze=False, layout="constrained")
     axes = list(grid.flat[: len(names)])
     for panel, name in zip(axes, names, strict=True):
         panel.set_title(name)
-    for panel in axes[-columns:]:
-        panel.set_xlabel(x)
-    for panel in axes[::columns]:
-        panel.set_ylabel(y)
     for panel in grid.flat[len(names) :]:
         panel.remove()
-    figure.align_ylabels(axes)
     return figure, axes
 
 
-def dataset_model_panels(frame: pd.DataFrame, x: str, y: str) -> tuple:
+def name_axes(figure: Figure, x: str = "", y: str = "") -> None:
+    """Name the axes: x below the lowest panel of each column, y left of the first of each row."""
+    places = {axes: axes.get_subplotspec() for axes in figure.axes}
+    for axes, place in places.items():
+        row, column = place.rowspan.start, place.colspan.start
+        others = [(one.rowspan.start, one.colspan.start) for one in places.values()]
+        axes.set_xlabel("" if any(r > row and c == column for r, c in others) else x)
+        axes.set_ylabel("" if any(r == row and c < column for r, c in others) else y)
+    figure.align_ylabels()
+
+
+def dataset_model_panels(frame: pd.DataFrame, height: float = 1.8) -> tuple:
     """A figure and, for each dataset and model, its panel and its rows of the frame."""
     models = ordered(frame["model"])
     parts = [
@@ -222,9 +136,9 @@ def dataset_model_panels(frame: pd.DataFrame, x: str, y: str) -> tuple:
         if not (part := pick(frame, dataset=dataset, model=model)).empty
     ]
     names = [f"{label(dataset)}, {label(model)}" for dataset, model, _ in parts]
-    columns = min(len(models) if len(models) <= 4 else 3, len(parts))
-    size = (COLUMN if len(parts) == 1 else PAGE, 1.8)
-    figure, axes = panels(names, columns, size, x, y)
+    columns = min(len(models) if 1 < len(models) <= 4 else 3, len(parts))
+    size = (COLUMN if len(parts) == 1 else PAGE, height)
+    figure, axes = panels(names, columns, size)
     return figure, [(panel, part) for panel, (_, _, part) in zip(axes, parts, strict=True)]
 
 
@@ -247,14 +161,18 @@ def legend(figure: FigureBase, handles: list) -> None:
 
 def note(figure: Figure, text: str) -> None:
     """A remark below all panels, wrapped to the width of the figure."""
-    figure.supxlabel(fill(text, int(20 * figure.get_figwidth())), fontsize=7, color="0.25")
+    lines = fill(text, int(20 * figure.get_figwidth()))
+    extra = max(lines.count("\n") - 1, 0)
+    figure.set_figheight(figure.get_figheight() + 0.8 * LINE * extra)
+    figure.supxlabel(lines, fontsize=7, color="0.25")
 
 
 def nothing(reason: str) -> Figure:
-    """A figure that says why it shows nothing."""
-    figure, (axes,) = panels([""], 1, (COLUMN, 1.8))
+    """A small figure that says why it shows nothing."""
+    figure, axes = plt.subplots(figsize=(COLUMN, 0.6), layout="constrained")
     axes.axis("off")
-    note(figure, reason)
+    text = fill(reason, int(19 * COLUMN))
+    axes.text(0.5, 0.5, text, ha="center", va="center", fontsize=7, color="0.25")
     return figure
 
 
