@@ -1,0 +1,77 @@
+"""Names and looks in figures follow rules: a new method, model or variant needs no edit."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+
+from figures import intervals, names, style
+
+METHODS = ["bp", "svp", "sll", "dfa", "unheard_of"]
+VARIANTS = ["default", "after", "d0_128", "d0_1024", "d0_512", "fused", "micro_batches_4", "x", "y"]
+
+
+def table(*series):
+    """A table of these series."""
+    return pd.DataFrame(series, columns=["method", "variant"])
+
+
+EVERY = table(*((method, variant) for method in METHODS for variant in VARIANTS))
+
+
+def test_every_series_of_a_large_table_looks_different():
+    looks = style.looks(EVERY)
+    assert len(looks) == len(EVERY)
+    assert len({(look["color"], look["marker"]) for look in looks.values()}) == len(EVERY)
+
+
+def test_a_new_variant_recolours_no_method():
+    defaults = table(*((method, "default") for method in METHODS))
+    assert style.looks(defaults) == style.looks(EVERY, defaults)
+
+
+def test_a_variant_has_one_marker_with_every_known_method():
+    looks = style.looks(EVERY)
+    for variant in VARIANTS[1:]:
+        assert len({looks[method, variant]["marker"] for method in ("bp", "svp", "sll")}) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("fashion_mnist", "Fashion-MNIST"),
+        ("cifar100", "CIFAR-100"),
+        ("resnet18", "ResNet-18"),
+        ("vgg8b", "VGG-8b"),
+        ("vit_s", "ViT S"),
+        ("mlp_1000", "MLP 1000"),
+        ("sgd_bp", "SGD BP"),
+        ("dfa", "DFA"),
+        ("unheard_of", "unheard of"),
+    ],
+)
+def test_labels_follow_a_rule(name, label):
+    assert names.label(name) == label
+
+
+def test_models_come_in_a_known_order_and_new_ones_last():
+    models = ["unheard_of", "vit_b", "resnet50", "resnet18", "mlp"]
+    assert names.ordered(models) == ["mlp", "resnet18", "resnet50", "vit_b", "unheard_of"]
+
+
+def test_no_interval_squashes_the_seeds_and_no_axis_ends_at_a_point():
+    values, cells = pd.Series([80.0, 90.0, 85.0]), [pd.Series(["a", "a", "b"])]
+    low, high = intervals.limits(values, cells)  # the interval of a is 85 +- 64
+    assert 70 < low < 80 and 90 < high < 100
+    assert intervals.limits(pd.Series([None], dtype=float), cells) == (0, 100)
+
+
+@pytest.mark.parametrize(("limits", "arrows"), [((0, 200), 0), ((80, 200), 1), ((80, 90), 2)])
+def test_an_arrowhead_marks_each_end_that_is_cut(limits, arrows):
+    _, axes = plt.subplots()
+    axes.set_ylim(*limits)
+    look = {"color": "black", "marker": "o"}
+    x, y = pd.Series([0.0, 0.0]), pd.Series([84.0, 86.0])  # an interval of 85 +- 13
+    assert intervals.draw(axes, x, y, look, 1) == bool(arrows)
+    tips = [line for line in axes.lines if isinstance(line.get_marker(), int)]
+    assert [float(line.get_ydata()[0]) for line in tips] == list(limits)[:arrows]
+    plt.close()
