@@ -78,7 +78,8 @@ def draw_points(axes: Axes, rows: pd.DataFrame, options: list[str], looks: dict)
     is_cut = False
     for place, ((method, _), look) in enumerate(looks.items()):
         part = style.pick(rows, method=method)
-        x = labels[part.index].map(order.index) + (place - (len(looks) - 1) / 2) * slot
+        x = labels[part.index].map(order.index).astype(float)
+        x += (place - (len(looks) - 1) / 2) * slot
         is_cut |= intervals.draw(axes, x, part[Y], look, slot)
     room = axes.get_position().width * axes.figure.get_figwidth() / len(order)
     turn = {"rotation": 90, "fontsize": 7} if LETTER * max(map(len, order)) > room else {}

@@ -33,7 +33,7 @@ def draw_panel(axes: Axes, runs: pd.DataFrame, summary: pd.DataFrame, looks: dic
     for place, ((method, variant), look) in enumerate(looks.items()):
         offset = (place - (len(looks) - 1) / 2) * slot
         points = style.pick(runs, method=method, variant=variant)
-        x = points["model"].map(models.index) + offset
+        x = points["model"].map(models.index).astype(float) + offset
         is_cut |= intervals.draw(axes, x, points["test_accuracy"], look, slot)
         for _, cell in style.pick(summary, method=method, variant=variant).iterrows():
             if cell["diverged"]:

@@ -24,6 +24,18 @@ def test_every_series_of_a_large_table_looks_different():
     assert len({(look["color"], look["marker"]) for look in looks.values()}) == len(EVERY)
 
 
+def test_methods_and_variants_that_nobody_has_heard_of_differ():
+    methods = [f"method_{place}" for place in range(7)]
+    series = [(name, variant) for name in methods for variant in ("default", "a", "b")]
+    looks = style.looks(table(*series))
+    assert len({tuple(map(str, look.values())) for look in looks.values()}) == len(series)
+
+
+def test_a_series_looks_the_same_in_all_figures_of_a_table():
+    for series, look in style.looks(EVERY).items():
+        assert style.looks(EVERY, table(series)) == {series: look}
+
+
 def test_a_new_variant_recolours_no_method():
     defaults = table(*((method, "default") for method in METHODS))
     assert style.looks(defaults) == style.looks(EVERY, defaults)
@@ -33,6 +45,17 @@ def test_a_variant_has_one_marker_with_every_known_method():
     looks = style.looks(EVERY)
     for variant in VARIANTS[1:]:
         assert len({looks[method, variant]["marker"] for method in ("bp", "svp", "sll")}) == 1
+
+
+def test_series_come_by_method_then_default_then_variants_with_numbers_by_size():
+    given = [("bp", "default"), ("bp", "after"), ("svp", "default"), ("svp", "beta_2"),
+             ("svp", "beta_10"), ("dfa", "default")]  # fmt: skip
+    assert names.all_series(table(*reversed(given))) == given
+
+
+def test_the_default_variant_is_not_named():
+    assert names.series_label(("svp", "default")) == "SVP"
+    assert names.series_label(("svp", "beta_0")) == "SVP, beta 0"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Figures are drawn from the tables alone, for any grid, to the same bytes."""
 
 import importlib
+import os
 import re
 import subprocess
 import sys
@@ -11,7 +12,17 @@ import pandas as pd
 import pytest
 from builders import completed, cost_rows, diverged, times, write_records
 
-from figures import accuracy, accuracy_flops, memory, pareto, projection, scaling, style
+from figures import (
+    accuracy,
+    accuracy_flops,
+    learning_curves,
+    memory,
+    pareto,
+    projection,
+    scaling,
+    style,
+    unit_accuracy,
+)
 from svp_core import tables
 from svp_core.tables import sweeps
 from workflow.scripts import collect_runs, summarise
@@ -19,7 +30,7 @@ from workflow.scripts import collect_runs, summarise
 INPUTS = {
     "accuracy": ["runs", "summary"],
     "learning_curves": ["curves"],
-    "block_accuracy": ["blocks"],
+    "unit_accuracy": ["metrics"],
     "accuracy_flops": ["runs"],
     "memory": ["cost"],
     "pareto": ["cost"],
@@ -33,15 +44,15 @@ def write_tables(folder, records, cost=()):
     output = ["--output-dir", str(folder)]
     folder.mkdir(exist_ok=True)
     collect_runs.main([*write_records(folder, records), *output])
-    summarise.main([str(folder / "runs.csv"), *output])
+    summarise.main([str(folder / "runs.csv"), "--baseline", "bp", *output])
     rows = cost_table(list(cost) or cost_rows())
     tables.write({folder / "cost.csv": tables.csv_bytes(rows)})
     return folder
 
 
 def cost_table(rows):
-    """A table of cost of these rows."""
-    return tables.from_rows(rows, "cost", ["model", "method", "variant", "quantity"])
+    """A table of cost of these rows, each once."""
+    return tables.from_rows({str(row): row for row in rows}.values(), "cost")
 
 
 def render(figure, folder, name="figure"):
@@ -54,7 +65,7 @@ def render(figure, folder, name="figure"):
 
 
 def grid(datasets, models, series, seeds):
-    """Records of a whole grid; local methods have two blocks."""
+    """Records of a whole grid; local methods have two units."""
     records = []
     for dataset, model, (method, variant), seed in product(datasets, models, series, range(seeds)):
         accuracies = [90.0 + seed] if method == "bp" else [80.0, 89.0 + seed]
@@ -132,7 +143,7 @@ def test_figure_copes_with_missing_cells_variants_and_divergence(stress, figure)
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("figure", ["accuracy", "learning_curves", "block_accuracy"])
+@pytest.mark.parametrize("figure", ["accuracy", "learning_curves", "unit_accuracy"])
 def test_figure_copes_with_nothing_but_divergence(tmp_path, figure):
     files = render(figure, write_tables(tmp_path, [diverged(), diverged(seed=1)]))
     assert all(file.stat().st_size > 1000 for file in files)
@@ -183,14 +194,6 @@ def test_accuracy_cuts_wide_intervals_and_says_so(tmp_path):
     assert "Arrowhead" in texts(figure)
 
 
-def test_methods_keep_their_colours():
-    few, many = [("svp", "default")], [("dfa", "default"), ("svp", "default"), ("svp", "beta_0")]
-    assert style.looks(few)["svp", "default"] == style.looks(many)["svp", "default"]
-    looks = style.looks(many)
-    assert len({look["color"] for look in looks.values()}) == 3
-    assert looks["dfa", "default"] == style.looks(many[:1])["dfa", "default"]
-
-
 def lines(axes, look):
     """Points of the lines of a panel that have the colour and marker of this look."""
     return [
@@ -198,18 +201,6 @@ def lines(axes, look):
         for line in axes.lines
         if (line.get_color(), line.get_marker()) == (look["color"], look["marker"])
     ]
-
-
-def test_listed_variants_look_alike_in_all_figures():
-    series = [(method, variant) for method in ("bp", "svp") for variant in style.VARIANTS]
-    looks = style.looks([*series, ("svp", "beta_0"), ("bp", "default"), ("svp", "default")])
-    assert all(style.looks([one])[one] == looks[one] for one in series)
-    assert len({(look["color"], look["marker"]) for look in looks.values()}) == len(looks)
-
-
-def test_series_come_in_the_order_of_the_config():
-    frame = pd.DataFrame([*reversed(SERIES), ("svp", "beta_0")], columns=["method", "variant"])
-    assert style.all_series(frame) == [*SERIES, ("svp", "beta_0")]
 
 
 def test_sweep_leaves_out_other_sweeps_and_trainings():
@@ -226,7 +217,7 @@ def test_sweep_leaves_out_other_sweeps_and_trainings():
         ),
         {**cost_rows(depth=16)[0], "quantity": "total", "dataset": "mnist"},
     ]
-    cost = cost_table([row for row in rows if row["quantity"] == "total"]).drop_duplicates()
+    cost = cost_table([row for row in rows if row["quantity"] == "total"])
     found = sweeps.sweep(sweeps.of_steps(cost, "total"), "depth")["mlp"]
     assert sorted(found["depth"]) == [2, 4, 8]
     assert set(found["batch"]) == {64}
@@ -247,9 +238,19 @@ def test_memory_bars_and_lines_are_those_of_the_table():
             [rows["value"][kind] for kind in sweeps.KINDS]
         )
         assert ends[kinds * place + kinds - 1] * style.MIB == pytest.approx(rows["value"]["total"])
-    look = style.fixed_look(("bp", "default"))
-    drawn = lines(saved, {"color": look[0], "marker": look[1]})
+    drawn = lines(saved, style.looks(cost)["bp", "default"])
     assert drawn == [[(depth, 64 * 100 * depth / style.MIB) for depth in (2, 4, 8)]]
+    assert len(total.lines) == 2  # the headlines, BP and SVP
+
+
+def test_memory_draws_all_curves_of_a_model_without_headlines():
+    rows = [
+        row
+        for depth in (2, 4)
+        for one in SERIES
+        for row in cost_rows(series=one, depth=depth, headlines=())
+    ]
+    _, total, _ = memory.draw(cost_table(rows)).get_axes()
     assert len(total.lines) == len(SERIES)
 
 
@@ -262,8 +263,7 @@ def test_pareto_draws_time_against_memory_and_its_front():
     cost = cost_table([*measured(), *measured(batch=7, series=SERIES[:3])])
     (axes,) = pareto.draw(cost).get_axes()
     x, y = (100 / 3 / style.MIB, 3)
-    look = dict(zip(("color", "marker"), style.fixed_look(SERIES[2]), strict=False))
-    assert lines(axes, look) == [[(pytest.approx(x), y)]]
+    assert lines(axes, style.looks(cost)[SERIES[2]]) == [[(pytest.approx(x), y)]]
     front = pareto.front(pd.DataFrame({"memory": [3, 1, 2, 2], "step_time_ratio": [1, 3, 4, 2]}))
     assert list(front.index) == [1, 3, 0]
 
@@ -280,9 +280,22 @@ def test_pareto_prefers_allocated_memory_and_leaves_out_a_sweep_of_d0():
     assert "allocated by CUDA" in texts(figure)
 
 
+def test_any_method_may_be_the_baseline():
+    methods = {"bp": "sgd_bp", "svp": "dfa"}
+    rows = [
+        row | {"method": methods[row["method"]], "baseline": "sgd_bp"}
+        for row in [*projected(), *measured(batch=32)]
+    ]
+    cost = cost_table(rows)
+    assert "that of SGD BP" in texts(pareto.draw(cost))
+    written = texts(projection.draw(cost))
+    assert "FLOPs / those of SGD BP" in written and "d0 = 150" in written
+
+
 def test_projection_prints_where_the_curves_break_even():
-    left, right = projection.draw(cost_table(projected())).get_axes()
-    look = dict(zip(("color", "marker"), style.fixed_look(CODEBOOK), strict=False))
+    cost = cost_table(projected())
+    left, right = projection.draw(cost).get_axes()
+    look = style.looks(cost)[CODEBOOK]
     assert lines(left, look) == [[(0, 0.7), (100, 0.9), (200, 1.1)]]
     assert lines(right, look) == [[(0, 0.75), (100, 1.75), (200, 2.0)]]
     assert [text.get_text() for text in left.texts] == ["d0 = 150"]
@@ -300,7 +313,7 @@ def test_scaling_prints_slopes_of_the_sweep_alone():
         row for width in (1, 2, 4) for row in cost_rows(series=SERIES[2], width=width, depth=3)
     ]
     figure = scaling.draw(cost_table(rows))
-    flops = figure.axes[3]
+    _, flops = figure.axes  # memory above; no panel of what was not swept
     assert list(flops.lines[0].get_xdata()) == [100, 200, 400]
     counted = [6.0 * 64 * 3 * width**2 for width in (100, 200, 400)]
     assert flops.lines[0].get_ydata() * 1e9 == pytest.approx(counted)
@@ -333,6 +346,7 @@ def test_two_devices_in_a_figure_are_refused(script, rows):
 def test_figure_without_a_sweep_says_why(script):
     figure = script.draw(cost_table([*cost_rows(), *cost_rows(width=3), *cost_rows(batch=2)]))
     assert [axes.lines[:] for axes in figure.axes] == [[]]
+    assert figure.get_figheight() < 1
     assert re.search("No (model|sweep)", texts(figure))
 
 
@@ -343,21 +357,64 @@ def test_accuracy_against_flops_draws_seeds_and_their_mean():
          "test_accuracy": [90.0, 94.0, None], "train_flops": [100, 300, 50]}
     )  # fmt: skip
     figure = accuracy_flops.draw(runs)
-    seeds, mean = (line.get_xydata().tolist() for line in figure.axes[0].lines)
+    seeds, mean = (drawn.get_offsets().tolist() for drawn in figure.axes[0].collections)
     assert (seeds, mean) == ([[100, 90], [300, 94]], [[200, 92]])
     assert "(n = 2)" in texts(figure)
     assert "1 diverged" in " ".join(texts(figure).split())
 
 
-def test_labels_fall_back_to_the_name():
-    assert style.label("fashion_mnist") == "Fashion-MNIST"
-    assert style.label("unheard_of") == "unheard_of"
-    assert style.series_label(("svp", "default")) == "SVP"
-    assert style.series_label(("svp", "beta_0")) == "SVP, beta 0"
+def test_learning_curves_draw_seeds_and_their_mean():
+    curves = pd.DataFrame(
+        {"dataset": "mnist", "model": "mlp", "method": "dfa", "variant": "default",
+         "status": "completed", "seed": [0, 0, 1, 1], "epoch": [1, 2, 1, 2],
+         "test_accuracy": [50.0, 70.0, 60.0, 90.0]}
+    )  # fmt: skip
+    (axes,) = learning_curves.draw(curves).get_axes()
+    drawn = [line.get_ydata().tolist() for line in axes.lines]
+    assert drawn == [[50, 70], [60, 90], [55, 80]]
+
+
+def units_of(method, accuracies, **changes):
+    """Rows of the table of metrics: accuracies of the units after an epoch."""
+    place = {"dataset": "mnist", "model": "mlp", "method": method, "variant": "default", "seed": 0}
+    place |= {"epoch": 1, "units": len(accuracies), "metric": "unit_accuracy"} | changes
+    return [place | {"unit": unit, "value": value} for unit, value in enumerate(accuracies, 1)]
+
+
+def test_a_method_of_one_unit_is_a_horizontal_line_whatever_its_name():
+    rows = [
+        *units_of("svp", [10.0, 20.0]),
+        *units_of("svp", [70.0, 80.0], epoch=2),
+        *units_of("svp", [0.5, 0.6], epoch=2, metric="unit_nll"),
+        *units_of("sgd_bp", [90.0]),
+        *units_of("sgd_bp", [92.0], seed=1),
+    ]
+    figure = unit_accuracy.draw(tables.from_rows(rows, "metrics"))
+    (axes,) = figure.get_axes()
+    assert sorted(list(line.get_ydata()) for line in axes.lines) == [[70, 80], [70, 80], [91, 91]]
+    (band,) = axes.patches
+    assert (band.get_y(), band.get_y() + band.get_height()) == (90, 92)
+    assert "SGD BP, whole network" in texts(figure)
 
 
 def test_figures_import_no_torch():
-    names = ", ".join(f"figures.{figure}" for figure in INPUTS)
-    command = f"import sys, {names}; sys.exit('torch' in sys.modules)"
+    scripts = ", ".join(f"figures.{figure}" for figure in [*INPUTS, "ablation"])
+    command = f"import sys, {scripts}; sys.exit(bool({{'torch', 'workflow'}} & set(sys.modules)))"
     root = Path(__file__).parents[1]
     assert subprocess.run([sys.executable, "-c", command], cwd=root).returncode == 0
+
+
+def test_a_matplotlibrc_in_the_working_directory_changes_nothing(small, tmp_path):
+    (tmp_path / "matplotlibrc").write_text("axes.facecolor: red\nfont.size: 30\n")
+    script, made = Path(learning_curves.__file__), [tmp_path / "a.png", tmp_path / "a.pdf"]
+    command = [sys.executable, script, small / "curves.csv", "--png", made[0], "--pdf", made[1]]
+    environment = os.environ | {"PYTHONPATH": str(script.parents[1])}
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True)
+    for path, other in zip(made, render("learning_curves", small), strict=True):
+        assert path.read_bytes() == other.read_bytes()
+
+
+@pytest.mark.parametrize("figure", [*INPUTS, "ablation"])
+def test_a_figure_says_what_it_asks_in_its_first_line(figure):
+    first, _, rest = importlib.import_module(f"figures.{figure}").__doc__.partition("\n\n")
+    assert first.endswith(".") and "\n" not in first and rest.strip()

@@ -72,9 +72,9 @@ def wide_series(rows: pd.DataFrame, axis: str, least: int) -> pd.DataFrame:
 
 
 def headlines(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the headline series; all of them if none is one."""
-    chosen = rows[rows["headline"].fillna(False).astype(bool)]
-    return rows if chosen.empty else chosen
+    """The rows of the headline series; all of a model that has none."""
+    is_chosen = rows["headline"].fillna(False).astype(bool)
+    return rows[is_chosen | ~is_chosen.groupby(rows["model"]).transform("any")]
 
 
 def one_baseline(cost: pd.DataFrame) -> str:
