@@ -10,11 +10,12 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter
+from matplotlib.ticker import EngFormatter, LogLocator
 
 from figures import names, scales, style
 from svp_core import tables
 
+FEW = 8  # a factor that an axis spans below which narrow panels have room for few numbers
 POINT = {"x": "train_flops", "y": "test_accuracy", "legend": False}
 
 
@@ -49,7 +50,10 @@ def draw(runs: pd.DataFrame) -> Figure:
             draw_series(axes, rows, looks[method, variant])
         axes.grid(axis="x")
         axes.margins(y=0.12)
-        scales.log_axis(axes.xaxis, room=0.2, least=2)
+        scales.log_axis(axes.xaxis, room=0.2, least=3)
+        low, high = axes.get_xlim()
+        if high / low < FEW:
+            axes.xaxis.set_major_locator(LogLocator(10, (1, 2, 5)))
         axes.xaxis.set_major_formatter(EngFormatter())
     style.name_axes(figure, "FLOPs of the training", "Test accuracy (%)")
     marks = {"linestyle": "none", "markersize": 6, "markerfacecolor": "none"}

@@ -33,6 +33,8 @@ def draw_peak(axes: Axes, rows: pd.DataFrame, looks: dict) -> None:
     """Draw one stacked bar a series, the first on top."""
     for place, (method, variant) in enumerate(looks):
         values = style.pick(rows, method=method, variant=variant).set_index("quantity")["value"]
+        if values.empty:
+            continue
         left = 0
         for kind, colour in zip(sweeps.KINDS, COLOURS, strict=True):
             width = values.get(kind, 0) / style.MIB

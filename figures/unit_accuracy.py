@@ -64,6 +64,8 @@ def draw(metrics: pd.DataFrame) -> Figure:
                 draw_network(axes, series["value"], look)
         axes.margins(y=0.1)
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        if part["units"].max() == 1:
+            axes.set(xlim=(0.5, 1.5), xticks=[1])
     style.name_axes(figure, "Unit", "Test accuracy (%)")
     most = rows.groupby(tables.SERIES)["units"].max()
     style.legend(figure, [handle(*one, most[one[0]]) for one in looks.items()])

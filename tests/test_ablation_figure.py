@@ -3,10 +3,18 @@
 from itertools import product
 
 import pytest
+from matplotlib import pyplot as plt
 
 from figures import ablation
 from svp_core import tables
 from svp_core.tables.statistics import interval
+
+
+@pytest.fixture(autouse=True)
+def no_open_figures():
+    """Close what a test has drawn."""
+    yield
+    plt.close("all")
 
 
 def study(seeds=3, tasks=(("digits", "mlp"),), diverged=0, **axes):
