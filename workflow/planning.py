@@ -7,13 +7,14 @@ from functools import cached_property
 from itertools import product
 from pathlib import Path
 
-from svp_core import provenance
+from svp_core import datasets, provenance
 from svp_core.config import AXES, is_same, options, require_file, resolve
 from svp_core.config.pairs import ConfigError, format_pairs
 from workflow import studies
 from workflow.tasks import base_run, changed
 
 RUN = "{dataset}/{model}/{method}/{variant}/{seed}"
+MANIFEST = "results/data/{dataset}.json"
 # keys of a run, by the key of a variant in the config
 CHANGES = {"model": "model_options", "options": "method_options", "recipe": "recipe"}
 
@@ -77,6 +78,15 @@ class Plan:
         """Return the datasets of all runs."""
         tasks = (task for one in self.studies.values() for task in one.tasks)
         return {run["dataset"] for run in self.grid.values()} | {one.split("/")[0] for one in tasks}
+
+
+def run_name(wildcards) -> str:
+    return RUN.format(**wildcards)
+
+
+def manifests(names: Iterable[str]) -> list[str]:
+    """Return the manifests of those of the datasets that are files."""
+    return [MANIFEST.format(dataset=name) for name in names if datasets.facts(name).is_fetched]
 
 
 def record_path(name: str) -> str:

@@ -9,7 +9,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 
 sys.path.insert(0, str(workflow.basedir))
-from svp_core import datasets, provenance
+from svp_core import provenance
 from svp_core.config.pairs import ConfigError
 from workflow import costs, libraries, planning, resources, studies
 
@@ -36,7 +36,6 @@ if workflow.is_main_process:
 # what a training asks of this machine; the profile of a cluster asks for its own
 GPU = 1 if shutil.which("nvidia-smi") else 0
 RUN = planning.RUN
-MANIFEST = "results/data/{dataset}.json"
 
 
 def planned(make, *arguments):
@@ -50,10 +49,6 @@ def planned(make, *arguments):
 def asked(make, key):
     """Input or params function: what a planner says of the run or sweep of the wildcards."""
     return lambda wildcards: planned(make, key(wildcards))
-
-
-def run_name(wildcards):
-    return RUN.format(**wildcards)
 
 
 def sweep_of(kind):
@@ -76,11 +71,6 @@ def command_files(name):
 
 def figure_files(folder, figures):
     return collect(f"{folder}/figures/{{figure}}.{{kind}}", figure=figures, kind=["png", "pdf"])
-
-
-def manifests(names):
-    """The manifests of those of the datasets that are files."""
-    return [MANIFEST.format(dataset=name) for name in names if datasets.facts(name).is_fetched]
 
 
 PLAN = planned(planning.Plan, config)

@@ -1,6 +1,6 @@
 rule fetch:
     output:
-        MANIFEST,
+        planning.MANIFEST,
     log:
         "logs/data/{dataset}.log",
     retries: 3
@@ -19,5 +19,5 @@ rule fetch:
 
 rule data:
     input:
-        lambda wildcards: manifests(PLAN.datasets()),
+        lambda wildcards: planning.manifests(PLAN.datasets()),
     localrule: True

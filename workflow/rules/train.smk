@@ -1,6 +1,6 @@
 rule train:
     input:
-        data=lambda wildcards: manifests([wildcards.dataset]),
+        data=lambda wildcards: planning.manifests([wildcards.dataset]),
     output:
         ensure(f"results/runs/{RUN}.json", non_empty=True),
     log:
@@ -15,8 +15,8 @@ rule train:
         runtime=resources.minutes,
     params:
         # a run is trained again when one of these two changes
-        settings=asked(PLAN.settings, run_name),
-        sources=asked(PLAN.sources, run_name),
+        settings=asked(PLAN.settings, planning.run_name),
+        sources=asked(PLAN.sources, planning.run_name),
         # no output: Snakemake deletes those of a job that is killed
         checkpoint=f"checkpoints/{RUN}.pt",
     shell:
