@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 import torch
 import yaml
-from networks import SHAPE, batch, losses_of_step, on_three_blocks, saved
+from networks import SHAPE, batch, build, build_method, losses_of_step, on_three_blocks, saved
 from new_files import write
 
 from svp_core.config import resolve
@@ -210,3 +210,10 @@ def test_its_memory_and_flops_are_measured_and_simulated_alike(package):
     assert {key: rows[key] for key in real} == real
     assert rows["gradients"] == 4 * 640 and rows["activations"] == 0
     assert rows["flops"] == count_flops(method, *batch(SHAPE, 16)) == 16 * 2 * 2 * 640
+
+
+def test_a_unit_without_parameters_is_refused_by_name():
+    model = build("mlp", SHAPE, depth=3, width=16)
+    model.blocks[1] = torch.nn.Flatten()
+    with pytest.raises(ConfigError, match="method_options.blocks: unit 2 has no parameters"):
+        build_method(model, "svp")

@@ -112,7 +112,7 @@ def is_same(recorded: list[dict], planned: list[dict]) -> bool:
     """Whether recorded cells are the planned ones, but for options added since at their default."""
     try:
         return [filled(one) for one in recorded] == planned
-    except (ConfigError, LookupError, TypeError):
+    except (ConfigError, OSError, LookupError, TypeError):
         return False
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from svp_core import local
 from svp_core.config.options import choice, flag, integer, number, part
+from svp_core.config.pairs import ConfigError
 from svp_core.config.run import MethodOptions
 from svp_core.local.unit import LocalUnit, Reading
 from svp_core.methods import Method, at_least_float32, update
@@ -77,6 +78,8 @@ class SVP(Method):
         self.divergence = local.load("alignments", options.alignment).divergence
         self.is_fused = options.update == "fused"
         own, common = parameters_of(units, readouts)
+        if [] in own:
+            raise ConfigError(f"method_options.blocks: unit {own.index([]) + 1} has no parameters")
         # a step of an optimiser has a price of its own: one does for all updates after the sweep
         groups = [*own, *common] if self.is_fused else [sum([*own, *common], [])]
         self.optimizers = [self.optimizer(group) for group in groups]
