@@ -15,8 +15,7 @@ from svp_core.cost import cells
 from svp_core.cost.build import build, random_batch
 from svp_core.cost.measure import interleave, rounds, time_ratios
 from svp_core.runtime.cpus import available_cpus
-from svp_core.train import prepare
-from svp_core.training.record import device_name
+from svp_core.runtime.device import device_name, prepare
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -15,12 +15,11 @@ from svp_core.config import resolve
 from svp_core.config.pairs import ConfigError, parse_pairs
 from svp_core.datasets import DataError
 from svp_core.runtime import interruption, lock
-from svp_core.runtime.cpus import available_cpus, keep_freed_memory
+from svp_core.runtime.cpus import available_cpus
+from svp_core.runtime.device import prepare, warn_of_unused_gpu
 from svp_core.runtime.files import OutputError
 from svp_core.training.checkpoint import CheckpointError, Saving
 from svp_core.training.run import train
-
-NO_GPU = ("", "-1", "NoDevFiles")  # what Slurm and users set where there is none
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -73,24 +72,6 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
 def one_writer(checkpoint: Path | None) -> AbstractContextManager:
     """Wait until no other process has the checkpoint; without one, writers cannot meet."""
     return lock.holding(checkpoint.with_suffix(".lock")) if checkpoint else nullcontext()
-
-
-def warn_of_unused_gpu(device: torch.device) -> None:
-    """Say that the GPU of a job is not used, as by a PyTorch that was built without CUDA."""
-    names = "CUDA_VISIBLE_DEVICES", "SLURM_JOB_GPUS"
-    granted = [name for name in names if os.environ.get(name, "-1") not in NO_GPU]
-    if granted and device.type == "cpu" and not torch.cuda.is_available():
-        print(f"warning: {granted[0]} is set, but PyTorch finds no GPU", flush=True)
-
-
-def prepare(threads: int) -> None:
-    """Make equal runs on an equal machine bit-identical, and as fast."""
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.set_num_threads(threads)
-    keep_freed_memory()
-    torch.use_deterministic_algorithms(True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # nothing reads it; 6 % of a CNN
-    torch.backends.cudnn.allow_tf32 = False  # float32 means float32
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """From a run as its author wrote it to a resolved config; free of torch, so that it is cheap."""
 
+import json
 from collections.abc import Iterator, Mapping
+from functools import cache, partial
 
 from svp_core import datasets
 from svp_core.config import options
@@ -74,10 +76,24 @@ def refusals(
     model, method = (
         options.fill(AXES[a], config[a], config[f"{a}_options"]) for a in ("model", "method")
     )
-    run = Run(tuple(image_shape), classes, train_size, config["model"], model, recipe)
+    sizes = json.dumps(config["model_options"])
+    find_widths = partial(block_widths, config["model"], tuple(image_shape), sizes)
+    run = Run(tuple(image_shape), classes, train_size, config["model"], model, recipe, find_widths)
     for path, one in (("recipe", recipe), ("model_options", model), ("method_options", method)):
         for offence in options.refusals(one, run):
             yield f"{path}.{offence}"
+
+
+@cache
+def block_widths(model: str, image_shape: tuple[int, int, int], sizes: str) -> list[int]:
+    """Return d_i of every block, from the model itself; `sizes` is the JSON of its options."""
+    import torch
+
+    from svp_core import models
+
+    with torch.device("meta"):
+        filled = options.fill("models", model, json.loads(sizes))
+        return models.build(model, image_shape, filled, seed=0).widths
 
 
 def require_file(axis: str, name: str, path: str = "") -> None:

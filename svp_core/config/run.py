@@ -1,8 +1,7 @@
 """What the options of a run stand beside: the task, the model, the recipe."""
 
-import json
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 
 from svp_core.config import options
 
@@ -44,21 +43,9 @@ class Run:
     model_name: str
     model: ModelOptions
     recipe: options.OptionSet
+    find_widths: Callable[[], list[int]]  # d_i of every block, which it takes torch to find
 
     def unit_widths(self, blocks: int) -> list[int]:
-        """Return d_i of every unit of so many blocks; exact, but it takes torch to build one."""
-        sizes = json.dumps(options.plain(self.model))
-        widths = model_widths(self.model_name, tuple(self.image_shape), sizes)
+        """Return d_i of every unit of so many blocks."""
+        widths = self.find_widths()
         return [widths[start : start + blocks][-1] for start in range(0, len(widths), blocks)]
-
-
-@cache
-def model_widths(name: str, image_shape: tuple[int, int, int], sizes: str) -> list[int]:
-    import torch
-
-    from svp_core import models
-
-    with torch.device("meta"):
-        return models.build(
-            name, image_shape, options.fill("models", name, json.loads(sizes)), seed=0
-        ).widths

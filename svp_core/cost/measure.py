@@ -16,9 +16,8 @@ from svp_core.cost import cells, energy, memory, record
 from svp_core.cost.build import build, random_batch
 from svp_core.methods import Method
 from svp_core.runtime.cpus import available_cpus
+from svp_core.runtime.device import device_name, prepare, warn_of_unused_gpu
 from svp_core.runtime.meters import clock, energy_counter
-from svp_core.train import prepare, warn_of_unused_gpu
-from svp_core.training.record import device_name
 
 
 def main(arguments: list[str] | None = None) -> int:

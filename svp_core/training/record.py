@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy
 import torch
 
+from svp_core.runtime.device import device_name
 from svp_core.runtime.files import write_atomically
 
 
@@ -42,15 +43,3 @@ def environment(device: torch.device) -> dict:
 def place() -> dict:
     """Return where this process runs: its node and, on a cluster, its Slurm job."""
     return {"node": platform.node(), "job": os.environ.get("SLURM_JOB_ID")}
-
-
-def device_name(device: torch.device) -> str:
-    """Return the model of the accelerator or of the processor."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, "") or platform.processor() or platform.machine()

@@ -21,7 +21,7 @@ from slurm_cluster import CPUS, Cluster
 from suite_copy import copy_suite
 from workflow_runs import QUICK, SMALL, USER_COMMAND, Workflow
 
-from svp_core.training.record import device_name
+from svp_core.runtime.device import device_name
 
 TARGET = "results/tables/runs.csv"
 # imported by every Python of a job; notes start and end of trainings, in seconds since 1970
