@@ -51,9 +51,17 @@ def imported(file: Path) -> list[str]:
             raise ImportError(f"{file}: import svp_core by its name, not relatively")
         if isinstance(node, ast.ImportFrom):
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", None) == "declared":
+            names.append(module_of(*node.args))
         elif isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
     return [name for name in names if name.split(".")[0] == PACKAGE.name]
+
+
+def module_of(folder: ast.expr, name: ast.expr) -> str:
+    """Return the module whose options a call of `declared` extends, with their methods."""
+    parts = ast.literal_eval(folder).split("/"), ast.literal_eval(name)
+    return ".".join([PACKAGE.name, *parts[0], parts[1]])
 
 
 def module_file(name: str) -> Path | None:
@@ -74,23 +82,36 @@ def source_hash(files: list[Path]) -> str:
 def code(file: Path) -> str:
     """Return what a file computes, without what explains or declares it.
 
-    That is comments, docstrings, and the options with their refusals: their values are in a config.
+    That is comments, docstrings, and options with their refusals: their values are in a config.
     """
     tree = ast.parse(file.read_text())
+    helpers = {
+        name for node in tree.body if is_of_checks(node) for name in options.bound_names(node)
+    }
     for node in ast.walk(tree):
-        if isinstance(node, ast.ClassDef) and node.name == "Options":
-            node.body = [one for one in node.body if not is_declaration(one)]
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
             if ast.get_docstring(node, clean=False) is not None:
                 node.body = node.body[1:]
+            node.body = [one for one in node.body if not is_of_checks(one)]
+        if isinstance(node, ast.ClassDef):
+            node.body = [one for one in node.body if not is_declaration(one, helpers)]
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
             node.body = node.body or [ast.Pass()]
     return ast.unparse(tree)
 
 
-def is_declaration(statement: ast.stmt) -> bool:
-    """Whether a statement in a class `Options` declares an option, or says what is impossible."""
-    is_refusal = isinstance(statement, ast.FunctionDef) and statement.name.startswith("refuse")
-    return is_refusal or isinstance(statement, ast.AnnAssign)
+def is_of_checks(statement: ast.stmt) -> bool:
+    """Whether a statement imports from the room that declares and checks options."""
+    checks = f"{PACKAGE.name}.{CHECKS.name}"
+    return isinstance(statement, ast.ImportFrom) and f"{statement.module}.".startswith(f"{checks}.")
+
+
+def is_declaration(statement: ast.stmt, helpers: set[str]) -> bool:
+    """Whether a statement of a class declares an option, by a helper, or refuses settings."""
+    if isinstance(statement, ast.FunctionDef):
+        return statement.name == "refuse"
+    value = statement.value if isinstance(statement, ast.AnnAssign) else None
+    return isinstance(value, ast.Call) and getattr(value.func, "id", None) in helpers
 
 
 def repository() -> dict:

@@ -54,8 +54,14 @@ class Options(OptionSet):
     label_smoothing: float = number(0.0, "of the cross-entropy", at_least=0, below=1)
 
     def refuse(self, run):
-        if run.train_size is not None:
-            yield from self.refuse_images(run)
+        available = self.train_images or run.train_size
+        if run.train_size is not None and not run.classes <= available <= run.train_size:
+            yield (
+                f"train_images: {available} is not from {run.classes} classes to"
+                f" {run.train_size} images"
+            )
+        if run.train_size is not None and self.batch_size > available:
+            yield f"batch_size: {self.batch_size} exceeds the {available} images"
         if self.batch_size % self.micro_batches:
             yield (
                 f"micro_batches: {self.micro_batches} parts of {self.batch_size} images would not"
@@ -63,17 +69,6 @@ class Options(OptionSet):
             )
         if self.warmup_epochs > self.epochs:
             yield f"warmup_epochs: {self.warmup_epochs} exceeds epochs {self.epochs}"
-
-    def refuse_images(self, run):
-        """Yield what asks for more images than there are."""
-        available = self.train_images or run.train_size
-        if not run.classes <= available <= run.train_size:
-            yield (
-                f"train_images: {available} is not from {run.classes} classes to"
-                f" {run.train_size} images"
-            )
-        if self.batch_size > available:
-            yield f"batch_size: {self.batch_size} exceeds the {available} images"
 
 
 def build_optimizer(parameters: Iterable[nn.Parameter], recipe: OptionSet) -> optim.Optimizer:

@@ -179,3 +179,12 @@ def test_metrics_are_those_of_the_last_epoch_unless_every_epoch_is_asked_for(tmp
 def test_a_run_may_ask_for_no_metric(tmp_path):
     record = record_of(tmp_path, "metrics=[]", "recipe.train_images=200")
     assert set(record["metrics"]) == {"unit_accuracy"} and record["test_accuracy"] > 0
+
+
+def test_a_metric_that_measures_nothing_is_refused_before_the_training(tmp_path, package, capsys):
+    write(package, "metrics/spread.py", SPREAD.replace("of_features", "of_feature"))
+    settings = ["dataset=digits", "model=mlp", "method=svp", "seed=0", "metrics=[spread]"]
+    assert main([*settings, "--output", str(tmp_path / "run.json")]) == 1
+    printed = capsys.readouterr()
+    assert "metric spread: its file has neither of_features nor total and value" in printed.err
+    assert "epoch" not in printed.out and not (tmp_path / "run.json").exists()

@@ -67,6 +67,12 @@ def test_a_variant_runs_beside_the_grid_on_its_tasks():
         ("metrics", ["nil"], "config metrics.metric: 'nil' is not one of"),
         ("grid.method", ["bp", "backprop"], "config grid.method: 'backprop' is not one of"),
         ("grid.dataset", ["mnisst"], "config grid.dataset: 'mnisst' is not one of"),
+        ("ablations.tasks", ["digitz/mlp"], "config ablations.tasks.dataset: 'digitz' is not one"),
+        (
+            "variants",
+            [{"name": "x", "method": "svp", "tasks": ["digits/mpl"]}],
+            "config variants.x.tasks.model: 'mpl' is not one of",
+        ),
         ("grid.dataset", ["mnist"], "config tasks.mnist/mlp: missing, but the grid asks for it"),
         ("tasks.mnsit/mlp", {}, "config tasks.mnsit/mlp.dataset: 'mnsit' is not one of"),
         ("tasks.digits/mpl", {}, "config tasks.digits/mpl.model: 'mpl' is not one of"),

@@ -194,7 +194,7 @@ def test_a_method_that_predicts_once_trains_and_is_measured(package, tmp_path):
     assert record["metrics"]["unit_spread"] == [] and record["test_accuracy"] > 80
     assert record["parameters"] == 640 and record["peak_memory_bytes"] > 3 * 4 * 640
     assert record["train_flops"] == 2 * (1257 // 64) * 64 * 2 * 2 * 640
-    errors = [entry["metrics"]["error"] for entry in record["curves"]]
+    errors = [entry["metrics"]["train_error"] for entry in record["curves"]]
     assert errors[1] < errors[0]  # what a method sums up itself is in the curves
 
 

@@ -1,7 +1,7 @@
 """What decides the numbers of a run, and what does not."""
 
 import pytest
-from new_files import edit, forget
+from new_files import edit, forget, write
 
 from svp_core import provenance
 from svp_core.config import resolve
@@ -33,7 +33,10 @@ EXPLAINED = [
     (SVP, "one R for all units", "a single R for all units"),
     (SVP, "scale: float = number(1.0", "scale: float = number(2.0"),
     (SVP, "exceeds depth {depth}", "exceeds the depth {depth}"),
-    ("recipe.py", "    def refuse_images(self, run):", "    def refuse_images(self, run, x=1):"),
+    ("recipe.py", "self.batch_size > available", "self.batch_size > 2 * available"),
+    (SVP, "import choice, flag, integer", "import choice, flag, option, integer"),
+    (SVP, "    def rows(self", "    tried: bool = flag(False, 'once')\n\n    def rows(self"),
+    ("pooling.py", "phi, what a reading", "phi: what a reading"),
     ("local/alignments/gaussian_kl.py", "Options(OptionSet):", "Options(OptionSet):  # s"),
     ("config/pairs.py", "def parse_pairs(", "def added(): ...\n\n\ndef parse_pairs("),
     ("models/cnn.py", "blocks(image_shape", "blocks(shape"),
@@ -43,6 +46,9 @@ EXPLAINED = [
 COMPUTED = [
     (SVP, "alpha=self.options.beta", "alpha=2 * self.options.beta"),
     (SVP, "self.d0 or classes", "self.d0 or 2 * classes"),
+    (SVP, "    def rows(self", "    TABLE = {1: 2}\n\n    def rows(self"),
+    (SVP, "    def rows(self", "    def refuse_rows(self):\n        return 3\n\n    def rows(self"),
+    ("runtime/device.py", "cudnn.allow_tf32 = False", "cudnn.allow_tf32 = True"),
     ("local/alignments/gaussian_kl.py", "2 * options", "3 * options"),
     ("local/projections/gaussian.py", "columns**0.5", "columns**0.4"),
     ("models/mlp.py", "nn.ReLU())\n    rest", "nn.GELU())\n    rest"),
@@ -96,3 +102,12 @@ def test_parts_are_sources_of_a_cost_sweep_too():
     found = {str(file.relative_to(provenance.PACKAGE)) for file in files}
     assert {"local/readouts/codebook.py", "cost/simulate.py", "cost/memory.py"} <= found
     assert not {"local/readouts/private.py", "methods/bp.py", "cost/measure.py"} & found
+
+
+def test_options_that_extend_those_of_another_file_bring_it(package):
+    path = "methods/narrow.py"
+    text = "from svp_core.config.options import declared\n\n\n"
+    write(package, path, text + "class Options(declared('methods', 'svp')):\n    pass\n")
+    assert "methods/svp" in names(
+        RUN | {"method": "narrow", "model_options": {}, "method_options": {}, "metrics": []}
+    )

@@ -175,7 +175,7 @@ def test_mixed_sources_and_devices_are_warned_of(tmp_path, capsys):
     other["environments"][-1]["device"] = "GPU"
     collect(tmp_path, [record(), other])
     warnings = capsys.readouterr().err.splitlines()
-    assert "mnist, mlp, svp: runs of different sources" in warnings[0]
+    assert "mnist, mlp, svp, default: runs of different sources" in warnings[0]
     assert "0123456789ab, ba9876543210" in warnings[0]
     assert "different devices (CPU, GPU)" in warnings[1]
 
@@ -193,8 +193,10 @@ def test_unequal_budgets_and_data_are_warned_of(tmp_path, capsys):
 
 def test_records_that_agree_are_not_warned_of(tmp_path, capsys):
     other = record(method="bp")
-    other["provenance"]["source_hash"] = "ba9876543210"
-    collect(tmp_path, [record(), other])
+    variant = record(variant="wide")  # of other parts, say
+    for one in (other, variant):
+        one["provenance"]["source_hash"] = "ba9876543210"
+    collect(tmp_path, [record(), other, variant])
     assert capsys.readouterr().err == ""
 
 

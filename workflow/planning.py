@@ -171,6 +171,11 @@ def refuse_unknown_names(config: Mapping) -> None:
     for axis in ("dataset", "model", "method"):
         named += [(axis, "grid", name) for name in config["grid"][axis]]
     named += [("method", f"variants.{one['name']}", one["method"]) for one in config["variants"]]
+    asked = [("ablations", config["ablations"]["tasks"])]
+    asked += [(f"variants.{one['name']}", one.get("tasks", ())) for one in config["variants"]]
+    for key, tasks in asked:
+        for dataset, model in (task.split("/") for task in tasks):
+            named += [("dataset", f"{key}.tasks", dataset), ("model", f"{key}.tasks", model)]
     try:
         for axis, key, name in named:
             require_file(axis, name, f"{key}.")

@@ -22,7 +22,10 @@ SCHEMA = {
         "model_options": {"description": "sizes of the model"} | OPTIONS,
         "method": {"description": "a file of svp_core/methods", "type": "string"},
         "method_options": {"description": "options of the method"} | OPTIONS,
-        "variant": {"description": "name of what differs from the defaults", "default": "default"}
+        "variant": {
+            "description": "name of what differs from the settings of its task",
+            "default": "default",
+        }
         | NAME,
         "seed": {
             "description": "decides initial weights, data order and projections",

@@ -13,11 +13,14 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any, dataclass_transform
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, validators
 
 from svp_core.config.pairs import ConfigError
 
 PACKAGE = Path(__file__).parents[1]
+# 64.0 is no integer: what counts with it would fail, and 64 and 64.0 would name two runs
+TYPES = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
+Validator = validators.extend(Draft202012Validator, type_checker=TYPES)
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
@@ -200,6 +203,9 @@ def refusals(options: OptionSet, run) -> Iterator[str]:
 
 def schema(options: type[OptionSet]) -> dict:
     """Return the JSON schema of the options, defaults included."""
+    bare = [one.name for one in fields(options) if "schema" not in one.metadata]
+    if bare:
+        raise ConfigError(f"option {bare[0]}: no choice, integer, number, flag or part declares it")
     properties = {
         one.name: one.metadata["schema"] | {"default": default(one)} for one in fields(options)
     }
@@ -219,7 +225,7 @@ def checked(given: Mapping, rules: Mapping, path: str) -> dict:
         if "default" in rule
     }
     filled.update(deepcopy(dict(given)))
-    errors = Draft202012Validator(rules).iter_errors(filled)
+    errors = Validator(rules).iter_errors(filled)
     error = next(iter(sorted(errors, key=lambda one: one.json_path)), None)
     if error:
         where = path + ".".join(map(str, error.absolute_path))

@@ -65,7 +65,8 @@ class Epoch:
 
         It has epoch, learning_rate (of the last step), unit_loss (mean over the steps, one value a
         unit, in nats), seconds (of the steps and their batches, synchronised), joules (the GPU's
-        meanwhile, None without a counter), and as `metrics` what else the method has summed up.
+        meanwhile, None without a counter), and as `metrics` what else the method has summed up, a
+        mean over the steps: `train_NAME`.
         """
         self.pause()
         means = {name: (total / self.steps).tolist() for name, total in method.drain().items()}
@@ -73,7 +74,7 @@ class Epoch:
             "epoch": self.number,
             "learning_rate": self.rate(self.steps - 1),
             "unit_loss": means.pop("unit_loss"),
-            "metrics": means,
+            "metrics": {f"train_{name}": mean for name, mean in means.items()},
             "seconds": self.meter.seconds,
             "joules": self.meter.joules,
         }

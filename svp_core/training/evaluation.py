@@ -44,7 +44,7 @@ def of_predictions(chosen: dict, method: Method, images) -> dict[str, float | li
             totals[name] = [one + other for one, other in zip(before, found, strict=True)]
     values: dict[str, float | list[float]] = {}
     for name, metric in chosen.items():
-        network, *of_units = (metric.value(total, len(images)) for total in totals[name])
+        network, *of_units = (float(metric.value(one, len(images))) for one in totals[name])
         values |= {name: network, f"unit_{name}": of_units}
     return values
 
@@ -54,6 +54,6 @@ def of_features(chosen: dict, method: Method, images) -> dict[str, list[float]]:
     batch, labels = next(iter(images.in_order(FEATURE_IMAGES)))
     features = method.features(batch)
     return {
-        f"unit_{name}": [metric.of_features(one, labels) for one in features]
+        f"unit_{name}": [float(metric.of_features(one, labels)) for one in features]
         for name, metric in chosen.items()
     }

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from svp_core import datasets, methods, provenance
+from svp_core import datasets, methods, metrics, provenance
 from svp_core.config.options import fill
 from svp_core.cost.flops import count_flops
 from svp_core.cost.memory import peak_memory
@@ -50,6 +50,8 @@ def run(
 ) -> dict:
     """Train from the start, or from the checkpoint, to the end; return the record."""
     started_at = now()
+    for metric in config["metrics"]:
+        metrics.load(metric)  # one that cannot be measured is known now, not in the end
     train_images, test_images = load_images(config, data_dir, device)
     # a copy, since a slice would keep, and count, the labels of all images
     batch = [part.clone() for part in next(train_images.in_order(config["recipe"]["batch_size"]))]

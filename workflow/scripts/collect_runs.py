@@ -72,7 +72,7 @@ def warnings(runs: pd.DataFrame, records: Iterable[dict]) -> Iterator[str]:
     for dataset, group in runs.groupby("dataset"):
         if group["data_hash"].nunique() > 1:
             yield f"{dataset}: runs on different files (data_hash)"
-    for combination, group in runs.groupby(["dataset", "model", "method"]):
+    for combination, group in runs.groupby([*tables.TASK, *tables.SERIES]):
         if group["source_hash"].nunique() > 1:
             hashes = ", ".join(sorted(group["source_hash"].unique()))
             yield f"{', '.join(combination)}: runs of different sources (source_hash {hashes})"
