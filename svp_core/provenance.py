@@ -51,17 +51,18 @@ def imported(file: Path) -> list[str]:
             raise ImportError(f"{file}: import svp_core by its name, not relatively")
         if isinstance(node, ast.ImportFrom):
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        elif isinstance(node, ast.Call) and getattr(node.func, "id", None) == "declared":
-            names.append(module_of(*node.args))
+        elif is_extension(node):  # of another file's options, with their methods
+            folder, name = (argument.value for argument in node.args)
+            names.append(".".join([PACKAGE.name, *folder.split("/"), name]))
         elif isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
     return [name for name in names if name.split(".")[0] == PACKAGE.name]
 
 
-def module_of(folder: ast.expr, name: ast.expr) -> str:
-    """Return the module whose options a call of `declared` extends, with their methods."""
-    parts = ast.literal_eval(folder).split("/"), ast.literal_eval(name)
-    return ".".join([PACKAGE.name, *parts[0], parts[1]])
+def is_extension(node: ast.AST) -> bool:
+    """Whether a node is `declared("methods", "svp")`, with names that are written there."""
+    is_call = isinstance(node, ast.Call) and getattr(node.func, "id", None) == "declared"
+    return is_call and all(isinstance(argument, ast.Constant) for argument in node.args)
 
 
 def module_file(name: str) -> Path | None:
