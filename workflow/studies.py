@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from itertools import product
 
-from svp_core.config import options, require_file, resolve
+from svp_core.config import filled, options, places, require_file, resolve
 from svp_core.config.pairs import ConfigError
-from workflow.tasks import base_run, changed, filled, places
+from workflow.tasks import base_run, changed
 
 KINDS = ("model_options.", "recipe.")
 SAFE = r"[A-Za-z0-9_.+-]+"  # of paths, wildcards and shells

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from svp_core.config import AXES, options
+from svp_core.config import options, places
 from svp_core.config.pairs import ConfigError
 
 
@@ -24,26 +24,9 @@ def base_run(config: Mapping, task: str, method: str, wanted_by: str) -> dict:
     }
 
 
-def places(run: Mapping) -> dict[str, tuple[str, str]]:
-    """Return folder and file that declare the options below each key of a run."""
-    return {
-        "model_options": (AXES["model"], run["model"]),
-        "method_options": (AXES["method"], run["method"]),
-        "recipe": ("", "recipe"),
-    }
-
-
 def changed(run: dict, changes: Mapping[str, Mapping]) -> dict:
     """Return a run with other options; those of a part that is replaced go with it."""
     return run | {
         key: options.merged(*place, run[key], changes.get(key, {}))
-        for key, place in places(run).items()
-    }
-
-
-def filled(run: Mapping) -> dict[str, dict]:
-    """Return all options of a run with their defaults; raises ConfigError."""
-    return {
-        key: options.plain(options.fill(*place, run[key], f"{key}."))
         for key, place in places(run).items()
     }

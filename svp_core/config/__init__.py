@@ -59,25 +59,36 @@ def resolve(run: Mapping) -> dict:
         require_file(axis, config[axis])
     for metric in config["metrics"]:
         require_file("metric", metric)
-    for axis in ("model", "method"):
-        found = options.fill(
-            AXES[axis], config[axis], config[f"{axis}_options"], f"{axis}_options."
-        )
-        config[f"{axis}_options"] = options.plain(found)
-    config["recipe"] = options.plain(options.fill("", "recipe", config["recipe"], "recipe."))
+    config |= filled(config)
     facts = datasets.facts(config["dataset"])
     for offence in refusals(config, facts.shape, facts.classes, facts.train_size):
         raise ConfigError(offence)
     return config
 
 
+def places(run: Mapping) -> dict[str, tuple[str, str]]:
+    """Return folder and file that declare the options below each key of a run or cell."""
+    return {
+        "model_options": (AXES["model"], run["model"]),
+        "method_options": (AXES["method"], run["method"]),
+        "recipe": ("", "recipe"),
+    }
+
+
+def filled(run: Mapping) -> dict[str, dict]:
+    """Return all options of a run or cell by key, defaults filled in; raises ConfigError."""
+    return {
+        key: options.plain(options.fill(*place, run[key], f"{key}."))
+        for key, place in places(run).items()
+    }
+
+
 def refusals(
     config: Mapping, image_shape: tuple[int, ...], classes: int, train_size: int | None = None
 ) -> Iterator[str]:
     """Yield what is impossible in a resolved run or cell, each `key: reason`."""
-    recipe = options.fill("", "recipe", config["recipe"])
-    model, method = (
-        options.fill(AXES[a], config[a], config[f"{a}_options"]) for a in ("model", "method")
+    model, method, recipe = (
+        options.fill(*place, config[key]) for key, place in places(config).items()
     )
     sizes = json.dumps(config["model_options"])
     find_widths = partial(block_widths, config["model"], tuple(image_shape), sizes)

@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 
 from svp_core import provenance
-from svp_core.config import options, refusals, require_file
+from svp_core.config import filled, options, refusals, require_file
 from svp_core.config.pairs import ConfigError
 
 AXES = ("depth", "width", "batch", "image_size", "d0")
@@ -83,7 +83,7 @@ def cell(config: dict, series: dict, sizes: dict) -> dict:
         "image_shape": [config["channels"], side, side],
         "classes": config["classes"],
     }
-    return filled(found)
+    return found | filled(found)
 
 
 def is_headline(config: dict, series: dict) -> bool:
@@ -95,23 +95,10 @@ def is_headline(config: dict, series: dict) -> bool:
     )
 
 
-def filled(cell: dict) -> dict:
-    """Return a cell with the defaults of all options."""
-    paths = {
-        "model_options": ("models", cell["model"]),
-        "method_options": ("methods", cell["method"]),
-        "recipe": ("", "recipe"),
-    }
-    return cell | {
-        key: options.plain(options.fill(*place, cell[key], f"{key}."))
-        for key, place in paths.items()
-    }
-
-
 def is_same(recorded: list[dict], planned: list[dict]) -> bool:
     """Whether recorded cells are the planned ones, but for options added since at their default."""
     try:
-        return [filled(one) for one in recorded] == planned
+        return [one | filled(one) for one in recorded] == planned
     except (ConfigError, OSError, LookupError, TypeError):
         return False
 
