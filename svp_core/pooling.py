@@ -17,7 +17,11 @@ class MapOptions(ModelOptions):
     """What is seen of feature maps."""
 
     pool: str = choice(
-        "avg", "flatten", meaning="phi, what a reading or the head of BP sees of a feature map"
+        "avg",
+        "avg_std",
+        "flatten",
+        meaning="phi, what a reading or the head of BP sees of a feature map: cells' averages, also"
+        " their standard deviations, or all of it",
     )
     grid: int = integer(
         4, "of avg, most cells a side that it keeps; 1 is the global average", at_least=1
@@ -45,6 +49,17 @@ def avg(hidden: Tensor, grid: int) -> Tensor:
     return pooled.flatten(1)
 
 
+def avg_std(hidden: Tensor, grid: int) -> Tensor:
+    """(B, C, H, W) -> (B, 2 C * g * g), averages and standard deviations over the cells of avg."""
+    import torch
+
+    if hidden.dim() == 2:
+        return hidden
+    average = avg(hidden, grid)
+    deviation = (avg(hidden.square(), grid) - average.square()).clamp(min=1e-6).sqrt()
+    return torch.cat([average, deviation], dim=1)
+
+
 def mean(hidden: Tensor) -> Tensor:
     """(B, T, d) -> (B, d), the average over all tokens."""
     return hidden.mean(dim=1)
@@ -64,4 +79,5 @@ def build(options: OptionSet) -> Callable[[Tensor], Tensor]:
     Models without such options are seen whole.
     """
     pool = getattr(options, "pool", "flatten")
-    return partial(avg, grid=options.grid) if pool == "avg" else POOLS[pool]
+    of_cells = {"avg": avg, "avg_std": avg_std}
+    return partial(of_cells[pool], grid=options.grid) if pool in of_cells else POOLS[pool]

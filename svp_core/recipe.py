@@ -51,6 +51,12 @@ class Options(OptionSet):
         "size of a fixed subset, stratified by class; null means all training images",
         at_least=1,
     )
+    validation_images: int | None = integer(
+        None,
+        "so many further training images, stratified, are tested on in place of the test images, to"
+        " choose settings by; null means the test images",
+        at_least=1,
+    )
     label_smoothing: float = number(0.0, "of the cross-entropy", at_least=0, below=1)
 
     def refuse(self, run):
@@ -59,6 +65,12 @@ class Options(OptionSet):
             yield (
                 f"train_images: {available} is not from {run.classes} classes to"
                 f" {run.train_size} images"
+            )
+        held_out = self.validation_images or 0
+        if run.train_size is not None and available + held_out > run.train_size:
+            yield (
+                f"validation_images: {held_out} beside {available} to train on exceed the"
+                f" {run.train_size} images; set train_images"
             )
         if run.train_size is not None and self.batch_size > available:
             yield f"batch_size: {self.batch_size} exceeds the {available} images"

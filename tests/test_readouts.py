@@ -100,7 +100,7 @@ def test_a_readout_observes_the_whole_batch_once_a_step_and_unit(observer, parts
         torch.testing.assert_close(seen, projected)
         assert torch.equal(known, labels) and torch.equal(second[1], labels)
         assert torch.equal(readout.seen, 2.0 * torch.bincount(labels, minlength=10))
-    assert not method.eval().predict(images)[0].isnan().any()
+    assert not method.eval().predict(images).units[0].isnan().any()
     assert len(method.readouts[0].calls) == 2  # predicting shows nothing
 
 

@@ -45,7 +45,8 @@ class Run:
     recipe: options.OptionSet
     find_widths: Callable[[], list[int]]  # d_i of every block, which it takes torch to find
 
-    def unit_widths(self, blocks: int) -> list[int]:
-        """Return d_i of every unit of so many blocks."""
+    def unit_widths(self, blocks: int, ahead: int = 0) -> list[int]:
+        """Return d_i of every unit of so many blocks, as it is so many blocks later."""
         widths = self.find_widths()
-        return [widths[start : start + blocks][-1] for start in range(0, len(widths), blocks)]
+        ends = range(blocks - 1, len(widths) + blocks - 1, blocks)
+        return [widths[min(end + ahead, len(widths) - 1)] for end in ends]

@@ -96,7 +96,8 @@ class Saved:
     """What autograd keeps in place of a tensor; its end tells when autograd lets go."""
 
     def __init__(self, tensor: Tensor, memory: "StepMemory"):
-        self.tensor, self.memory = tensor, memory
+        # one that knew the node that saves it, as an output does, would never be let go
+        self.tensor, self.memory = tensor.detach(), memory
         self.storage = memory.storage(tensor)
         memory.keep(self.storage)
 

@@ -54,11 +54,18 @@ class ResidentImages:
 def load_images(
     config: dict, data_dir: Path, device: torch.device
 ) -> list[ResidentImages] | list[StreamedImages]:
-    """Return training and test images of a resolved config; raises DataError."""
+    """Return training and test images of a resolved config; raises DataError.
+
+    Where `validation_images` are asked for, those take the place of the test images.
+    """
     facts, recipe = datasets.facts(config["dataset"]), config["recipe"]
     train, test = datasets.load(config["dataset"], data_dir)
     if recipe["train_images"] is not None:
-        train = train.subset(stratified(train.labels, recipe["train_images"]))
+        chosen = stratified(train.labels, recipe["train_images"])
+        if recipe["validation_images"] is not None:
+            both = stratified(train.labels, len(chosen) + recipe["validation_images"])
+            test = train.subset(np.setdiff1d(both, chosen))
+        train = train.subset(chosen)
     images = ResidentImages if isinstance(train, Split) else StreamedImages
     return [images(train, facts, device, recipe["augmentation"]), images(test, facts, device)]
 

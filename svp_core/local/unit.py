@@ -23,17 +23,19 @@ class Reading(NamedTuple):
 
 
 class LocalUnit(nn.Module):
-    """Blocks, and the fixed projection of their last activation."""
+    """Blocks, and the fixed projection of their last activation, or of an auxiliary network's."""
 
     def __init__(
         self,
         blocks: list[nn.Module],
+        auxiliary: nn.Module | None,
         reduce: Callable[[Tensor], Tensor],
         projection: Tensor | None,
         options: OptionSet,
     ):
         super().__init__()
         self.blocks = nn.Sequential(*blocks)
+        self.auxiliary = auxiliary
         self.reduce = reduce
         self.register_buffer("projection", projection)  # (d0, d_i), None for the identity
         self.scale, self.dropout, self.noise = options.scale, options.dropout, options.noise
@@ -41,7 +43,8 @@ class LocalUnit(nn.Module):
     def forward(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the activation h_i, phi(h_i) (B, d_i) and v_i (B, d0)."""
         hidden = self.blocks(hidden)
-        features = self.reduce(hidden)
+        read = hidden if self.auxiliary is None else self.auxiliary(hidden)
+        features = self.reduce(read)
         kept = F.dropout(features, self.dropout, self.training) if self.dropout else features
         if self.projection is None:
             projected = self.scale * kept

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn, optim
@@ -13,6 +14,14 @@ from svp_core.config.pairs import ConfigError
 from svp_core.models import Model
 from svp_core.recipe import build_optimizer
 from svp_core.task import Task
+
+
+class Predictions(NamedTuple):
+    """Log-probabilities (B, K): of units, of the network, and of it by other rules, by name."""
+
+    units: list[Tensor]
+    network: Tensor
+    rules: dict[str, Tensor] = {}
 
 
 class Method(nn.Module):
@@ -34,17 +43,13 @@ class Method(nn.Module):
         """Train on one batch (B, C, H, W), (B,); what it came to is added to the sums."""
         raise NotImplementedError
 
-    def predict(self, images: Tensor) -> list[Tensor]:
-        """Return log-probabilities (B, K) of every unit that predicts, from the image on."""
+    def predict(self, images: Tensor) -> Predictions:
+        """Return log-probabilities (B, K) of every unit that predicts, and of the network."""
         raise NotImplementedError
 
     def features(self, images: Tensor) -> list[Tensor]:
         """Return phi(h) (B, d_i) of every unit, the first next to the image."""
         raise NotImplementedError
-
-    def decide(self, predictions: list[Tensor]) -> Tensor:
-        """Return log-probabilities (B, K) of the network as a whole from those of its units."""
-        return predictions[-1]
 
     def add(self, name: str, value: Tensor) -> None:
         """Add a step's value, such as `unit_loss` (units,), to its sum."""
@@ -67,10 +72,13 @@ class Method(nn.Module):
         smoothing = self.recipe.label_smoothing
         return nn.functional.cross_entropy(logits, labels, label_smoothing=smoothing)
 
-    def accumulate(self, loss: Tensor) -> Tensor:
-        """Add the gradients of a micro-batch's mean loss; return its share of that of the batch."""
+    def accumulate(self, loss: Tensor, keep: bool = False) -> Tensor:
+        """Add the gradients of a micro-batch's mean loss; return its share of that of the batch.
+
+        The graph is kept for a further pass if asked for.
+        """
         share = loss / self.micro_batches if self.micro_batches > 1 else loss
-        share.backward()
+        share.backward(retain_graph=keep)
         return share.detach()
 
     def optimizer(self, parameters: list[nn.Parameter]) -> optim.Optimizer:

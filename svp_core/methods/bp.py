@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from svp_core.config.options import choice
 from svp_core.config.run import MethodOptions
-from svp_core.methods import Method, at_least_float32, update
+from svp_core.methods import Method, Predictions, at_least_float32, update
 from svp_core.models import Model
 from svp_core.runtime import activation_checkpointing
 from svp_core.seeds import derive
@@ -66,8 +66,9 @@ class BP(Method):
             hidden = activation_checkpointing.run(self.segments, images)
             return at_least_float32(self.head(self.reduce(hidden)))
 
-    def predict(self, images: Tensor) -> list[Tensor]:
-        return [self.logits(images).log_softmax(dim=1)]
+    def predict(self, images: Tensor) -> Predictions:
+        posterior = self.logits(images).log_softmax(dim=1)
+        return Predictions([posterior], posterior)
 
     def features(self, images: Tensor) -> list[Tensor]:
         found, hidden = [], images

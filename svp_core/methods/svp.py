@@ -2,7 +2,8 @@
 
 Unit i minimises CE(q_i, y) + beta D(q_i, sg(q_{i-1})); q_i is read from v_i = R_i (m_i * phi(h_i)),
 R_i fixed, m_i dropout (arXiv 2505.05181). Its input is detached, so no gradient crosses a unit; it
-is updated before the next unit runs, so only one unit's activations and gradients are alive.
+is updated before the next unit runs, so only one unit's activations and gradients are alive. With an
+overlap, which is not the paper's, losses reach back into the units before, and those are alive too.
 """
 
 from collections import Counter
@@ -14,8 +15,9 @@ from svp_core import local
 from svp_core.config.options import choice, flag, integer, number, part
 from svp_core.config.pairs import ConfigError
 from svp_core.config.run import MethodOptions
+from svp_core.local.chain import Chain
 from svp_core.local.unit import LocalUnit, Reading
-from svp_core.methods import Method, at_least_float32, update
+from svp_core.methods import Method, Predictions, at_least_float32, update
 from svp_core.models import Model
 from svp_core.seeds import derive
 from svp_core.task import Task
@@ -45,12 +47,25 @@ class Options(MethodOptions):
         at_least=0,
     )
     blocks: int = integer(1, "consecutive blocks of the model that form one unit", at_least=1)
+    overlap: int = integer(
+        0, "units before a unit that its loss trains as well; above 0 no longer layer-local"
+    )
+    own_weight: float = number(
+        1.0,
+        "weight of a unit's own loss in its gradient, beside those of the later units that reach it",
+        at_least=0,
+    )
+    auxiliary: str = part(
+        "auxiliaries", "none", "network between a unit's activation and what is read from it"
+    )
     update: str = choice(
         "fused", "after", meaning="when a unit is updated, before the next one runs or after all"
     )
-    inference: str = choice(
-        "last", "mean", meaning="prediction of the last unit, or the mean of all log-posteriors"
-    )
+    inference: str = part("inferences", "last", "from what all units read to the prediction")
+
+    def read_widths(self, run) -> list[int]:
+        """Return the length of phi of every unit, as it is read."""
+        return run.unit_widths(self.blocks, getattr(self, "ahead", 0))
 
     def rows(self, classes: int) -> int | None:
         return None if getattr(self, "keeps_width", False) else self.d0 or classes
@@ -58,55 +73,99 @@ class Options(MethodOptions):
     def unit_rows(self, run) -> list[int]:
         """Return the length of v_i of every unit, or of one where all are equal."""
         rows = self.rows(run.classes)
-        return run.unit_widths(self.blocks) if rows is None else [rows]
+        return self.read_widths(run) if rows is None else [rows]
 
     def refuse(self, run):
         depth = run.model.block_count
         if depth and self.blocks > depth:
             yield f"blocks: {self.blocks} exceeds depth {depth}"
-        if self.shared and len(set(widths := run.unit_widths(self.blocks))) > 1:
+        elif depth and self.overlap >= (units := -(-depth // self.blocks)):
+            yield f"overlap: no unit of {units} has {self.overlap} before it"
+        if self.own_weight != 1 and not self.overlap:
+            yield "own_weight: without an overlap every loss is a unit's own; leave 1"
+        if self.shared and len(set(widths := self.read_widths(run))) > 1:
             yield f"shared: one projection cannot read units of widths {widths}"
 
 
 class SVP(Method):
     """Unit-local training; `units` from the image to the prediction."""
 
-    def __init__(self, units: list[LocalUnit], readouts: list[nn.Module], options: Options, recipe):
+    def __init__(
+        self,
+        units: list[LocalUnit],
+        readouts: list[nn.Module],
+        rules: dict[str, nn.Module],
+        options: Options,
+        recipe,
+    ):
         super().__init__(recipe)
         self.units, self.readouts = nn.ModuleList(units), nn.ModuleList(readouts)
-        self.options = options
+        self.rules, self.options = nn.ModuleDict(rules), options
         self.divergence = local.load("alignments", options.alignment).divergence
         self.is_fused = options.update == "fused"
-        own, common = parameters_of(units, readouts)
-        if [] in own:
-            raise ConfigError(f"method_options.blocks: unit {own.index([]) + 1} has no parameters")
+        self.own, common = parameters_of(units, readouts)
+        if [] in self.own:
+            raise ConfigError(
+                f"method_options.blocks: unit {self.own.index([]) + 1} has no parameters"
+            )
         # a step of an optimiser has a price of its own: one does for all updates after the sweep
-        groups = [*own, *common] if self.is_fused else [sum([*own, *common], [])]
+        groups = [*self.own, *common] if self.is_fused else [sum([*self.own, *common], [])]
         self.optimizers = [self.optimizer(group) for group in groups]
 
     def step(self, images: Tensor, labels: Tensor) -> None:
-        hidden, labels = (list(one.chunk(self.micro_batches)) for one in (images, labels))
-        previous, losses = [None] * self.micro_batches, []
+        parts, overlap = self.micro_batches, self.options.overlap
+        hidden, labels = (list(one.chunk(parts)) for one in (images, labels))
+        chains, readings, losses = [Chain(overlap) for _ in range(parts)], [], []
         for index in range(len(self.units)):
+            before = readings[-1] if readings else [None] * parts
+            readings.append([])
             shares = []
-            for place in range(self.micro_batches):
-                output, reading = self.read(index, hidden[place])
-                loss = self.local_loss(reading, previous[place], labels[place])
-                shares.append(self.accumulate(loss))
-                hidden[place], previous[place] = output.detach(), reading.detach()
-            if self.is_fused:
-                update(self.optimizers[index])
-            self.observe(index, previous, labels)
+            for place in range(parts):
+                output, reading = self.read(index, hidden[place], labels[place])
+                loss = self.local_loss(reading, before[place], labels[place])
+                shares.append(self.accumulate(loss, keep=overlap > 0))
+                chains[place].backward(hidden[place])
+                blocks = self.units[index].blocks
+                hidden[place] = chains[place].append(hidden[place], blocks, output)
+                readings[-1].append(reading.detach())
+            self.weigh(index)
+            if self.is_fused and index >= overlap:
+                update(self.optimizers[index - overlap])
             losses.append(sum(shares[1:], start=shares[0]))
-        # a readout of several units has gathered the gradients of them all
-        for optimizer in self.optimizers[len(self.units) if self.is_fused else 0 :]:
+        # the last units, and readouts of several, have gathered the gradients of all later losses
+        for optimizer in self.optimizers[len(self.units) - overlap if self.is_fused else 0 :]:
             update(optimizer)
         self.add("unit_loss", torch.stack(losses))
+        self.conclude(readings, labels)
 
-    def read(self, index: int, hidden: Tensor) -> tuple[Tensor, Reading]:
-        """Return the activation and the reading of one unit."""
+    def weigh(self, index: int) -> None:
+        """Scale the gradient of a unit's own loss, all that it has so far, if others will follow."""
+        if self.options.own_weight != 1 and index < len(self.units) - 1:
+            gradients = [one.grad for one in self.own[index] if one.grad is not None]
+            torch._foreach_mul_(gradients, self.options.own_weight)
+
+    def conclude(self, readings: list[list[Reading]], labels: list[Tensor]) -> None:
+        """Show a step to what learns from all units at once, and to what follows their weights."""
+        for rule in self.rules.values():
+            if observe := getattr(rule, "observe", None):
+                for part, known in zip(zip(*readings, strict=True), labels, strict=True):
+                    observe(list(part), known, 1 / self.micro_batches)
+        for unit in self.units:
+            if follow := getattr(unit.auxiliary, "follow", None):
+                follow()
+
+    def read(
+        self, index: int, hidden: Tensor, labels: Tensor | None = None
+    ) -> tuple[Tensor, Reading]:
+        """Return the activation and the reading of one unit.
+
+        In training, where there are labels, a readout that keeps statistics is shown v first.
+        """
         with self.autocast(hidden.device):
             output, features, projected = self.units[index](hidden)
+            observe = None if labels is None else getattr(self.readouts[index], "observe", None)
+            if observe:
+                observe(projected.detach(), labels, 1 / self.micro_batches)
             logits = self.readouts[index](projected)
         return output, Reading(*map(at_least_float32, (features, projected, logits)))
 
@@ -118,11 +177,6 @@ class SVP(Method):
         divergence = self.divergence(reading, previous, self.options)
         return torch.add(loss, divergence, alpha=self.options.beta)
 
-    def observe(self, index: int, readings: list[Reading], labels: list[Tensor]) -> None:
-        """Show a readout that keeps statistics the whole batch, once a step."""
-        if observe := getattr(self.readouts[index], "observe", None):
-            observe(torch.cat([one.projected for one in readings]), torch.cat(labels))
-
     def sweep(self, images: Tensor) -> list[Reading]:
         """Return the readings of all units."""
         hidden, readings = images, []
@@ -131,16 +185,14 @@ class SVP(Method):
             readings.append(reading)
         return readings
 
-    def predict(self, images: Tensor) -> list[Tensor]:
-        return [reading.logits.log_softmax(dim=1) for reading in self.sweep(images)]
+    def predict(self, images: Tensor) -> Predictions:
+        readings = self.sweep(images)
+        rules = {name: rule(readings) for name, rule in self.rules.items()}
+        units = [one.logits.log_softmax(dim=1) for one in readings]
+        return Predictions(units, rules[self.options.inference], rules)
 
     def features(self, images: Tensor) -> list[Tensor]:
         return [reading.features for reading in self.sweep(images)]
-
-    def decide(self, predictions: list[Tensor]) -> Tensor:
-        if self.options.inference == "mean":
-            return torch.stack(predictions).mean(dim=0).log_softmax(dim=1)
-        return predictions[-1]
 
 
 def parameters_of(
@@ -160,19 +212,28 @@ def build(model: Model, task: Task, options: Options, recipe, seed: int) -> SVP:
     """Group the model's blocks into units; draw projections and readouts."""
     size, blocks = options.blocks, list(model.blocks)
     groups = [range(start, min(start + size, len(blocks))) for start in range(0, len(blocks), size)]
-    widths = [model.widths[group[-1]] for group in groups]
+    last, ahead = len(blocks) - 1, getattr(options, "ahead", 0)
+    widths = [model.widths[min(group[-1] + ahead, last)] for group in groups]
     rows = [options.rows(task.classes) or width for width in widths]
+    auxiliaries = local.load("auxiliaries", options.auxiliary).build(blocks, groups, options, seed)
     units = [
         LocalUnit(
             [blocks[i] for i in group],
+            auxiliary,
             model.reduce,
             projection(options, d0, width, seed, group[0]),
             options,
         )
-        for group, width, d0 in zip(groups, widths, rows, strict=True)
+        for group, auxiliary, width, d0 in zip(groups, auxiliaries, widths, rows, strict=True)
     ]
     readouts = local.load("readouts", options.readout).build(rows, task, options, seed)
-    return SVP(units, readouts, options, recipe)
+    return SVP(units, readouts, inference_rules(rows, task, options), options, recipe)
+
+
+def inference_rules(rows: list[int], task: Task, options: Options) -> dict[str, nn.Module]:
+    """Return the chosen rule, and those that cost nothing to know as well, by name."""
+    names = dict.fromkeys(("last", "mean", options.inference))
+    return {name: local.load("inferences", name).build(rows, task, options) for name in names}
 
 
 def projection(options: Options, rows: int, columns: int, seed: int, place: int) -> Tensor | None:

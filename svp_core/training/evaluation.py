@@ -19,7 +19,8 @@ def evaluate(
 ) -> dict[str, float | list[float] | dict]:
     """Return `test_accuracy` and `unit_accuracy` in percent, and `metrics` by name.
 
-    Of the network a metric is called `nll`, of its units, one value each, `unit_nll`.
+    Of the network a metric is called `nll`, of its units, one value each, `unit_nll`, by another
+    rule of inference `nll_mean`.
     """
     method.eval()
     loaded = {name: metrics.load(name) for name in ("accuracy", *names)}
@@ -37,15 +38,16 @@ def of_predictions(chosen: dict, method: Method, images) -> dict[str, float | li
     totals: dict[str, list[Tensor]] = {}
     for batch, labels in images.in_order(EVALUATION_BATCH):
         interruption.check()
-        units = method.predict(batch)
+        units, network, rules = method.predict(batch)
         for name, metric in chosen.items():
-            found = [metric.total(one, labels) for one in (method.decide(units), *units)]
+            found = [metric.total(one, labels) for one in (network, *rules.values(), *units)]
             before = totals.get(name, [0] * len(found))
             totals[name] = [one + other for one, other in zip(before, found, strict=True)]
     values: dict[str, float | list[float]] = {}
     for name, metric in chosen.items():
-        network, *of_units = (float(metric.value(one, len(images))) for one in totals[name])
-        values |= {name: network, f"unit_{name}": of_units}
+        network, *others = (float(metric.value(one, len(images))) for one in totals[name])
+        values |= {name: network, f"unit_{name}": others[len(rules) :]}
+        values |= {f"{name}_{rule}": one for rule, one in zip(rules, others, strict=False)}
     return values
 
 

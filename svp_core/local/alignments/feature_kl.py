@@ -15,7 +15,7 @@ class Options(OptionSet):
     alignment_std: float = like(GAUSSIANS, "alignment_std")
 
     def refuse(self, run):
-        widths = run.unit_widths(self.blocks)
+        widths = self.read_widths(run)
         if len(set(widths)) > 1:
             yield f"alignment: feature_kl cannot compare units of widths {widths}"
 

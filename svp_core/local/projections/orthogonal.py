@@ -10,7 +10,7 @@ class Options(OptionSet):
     """None of its own."""
 
     def refuse(self, run):
-        rows, width = self.d0 or run.classes, min(run.unit_widths(self.blocks))
+        rows, width = self.d0 or run.classes, min(self.read_widths(run))
         if rows > width:
             yield f"d0: {rows} rows cannot be orthogonal in a width of {width}"
 

@@ -1,0 +1,48 @@
+"""Linear discriminant analysis of the v of all units together; nothing is trained by it."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from svp_core.config.options import OptionSet, number
+from svp_core.local.moments import Moments
+from svp_core.local.unit import Reading
+
+
+class Options(OptionSet):
+    """How the moments of all v together are kept and used."""
+
+    stack_momentum: float = number(
+        0.997, "of the moments of all v together, a step", at_least=0, below=1
+    )
+    stack_shrinkage: float = number(
+        0.1, "lambda of their covariance, in units of its mean variance", above=0
+    )
+
+
+class Stacked(nn.Module):
+    """Follows the moments in training; solves when it is asked, and has seen more since."""
+
+    def __init__(self, width: int, classes: int, options: Options):
+        super().__init__()
+        self.shrinkage = options.stack_shrinkage
+        self.moments = Moments(width, classes, options.stack_momentum)
+        self.solved: tuple[int, Tensor, Tensor] | None = None
+
+    def forward(self, readings: list[Reading]) -> Tensor:
+        if self.solved is None or self.solved[0] != self.moments.seen:
+            self.solved = self.moments.seen, *self.moments.discriminant(self.shrinkage)
+        return F.linear(joined(readings), *self.solved[1:]).log_softmax(dim=1)
+
+    def observe(self, readings: list[Reading], labels: Tensor, share: float) -> None:
+        self.moments.observe(joined(readings), labels, share)
+
+
+def joined(readings: list[Reading]) -> Tensor:
+    """Return the v of all units side by side (B, sum of d0)."""
+    return torch.cat([one.projected for one in readings], dim=1)
+
+
+def build(rows, task, options) -> Stacked:
+    """Return the rule, of as many features as all projections have rows."""
+    return Stacked(sum(rows), task.classes, options)

@@ -1,0 +1,57 @@
+"""Bayes' rule for Gaussian classes of one covariance (linear discriminant analysis), untrained.
+
+Every unit follows the moments of its own v and solves for its K x d0 weights; for the gradient they
+are constants; a choice of this suite, not of the paper.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from svp_core.config.options import OptionSet, integer, number
+from svp_core.local.moments import Moments
+
+FIRST = 20  # steps that solve every time: moments change fast
+
+
+class Options(OptionSet):
+    """How moments are kept and used."""
+
+    momentum: float = number(
+        0.99, "of the moments of v, a step; large values remember longer", at_least=0, below=1
+    )
+    shrinkage: float = number(
+        0.1,
+        "lambda; the covariance of v gets a multiple of the identity, in units of its mean variance",
+        above=0,
+    )
+    interval: int = integer(4, "steps between two solutions, from the 21st on", at_least=1)
+
+
+class LDA(nn.Module):
+    """logits_k = v' A^-1 mu_k - mu_k' A^-1 mu_k / 2 + log pi_k."""
+
+    def __init__(self, rows: int, classes: int, options: Options):
+        super().__init__()
+        self.shrinkage, self.interval = options.shrinkage, options.interval
+        self.moments = Moments(rows, classes, options.momentum)
+        self.register_buffer("weight", torch.zeros(classes, rows))
+        self.register_buffer("bias", torch.zeros(classes))
+
+    def forward(self, projected: Tensor) -> Tensor:
+        with torch.autocast(projected.device.type, enabled=False):
+            return F.linear(projected.to(self.weight.dtype), self.weight, self.bias)
+
+    def observe(self, projected: Tensor, labels: Tensor, share: float) -> None:
+        """Take in v (B, d0), a share of a step; solve at the first share of a step that is due."""
+        step, parts = divmod(self.moments.seen, round(1 / share))
+        self.moments.observe(projected, labels, share)
+        if parts == 0 and (step < FIRST or step % self.interval == 0):
+            weight, bias = self.moments.discriminant(self.shrinkage)
+            self.weight.copy_(weight)
+            self.bias.copy_(bias)
+
+
+def build(rows, task, options, seed) -> list[nn.Module]:
+    """Return a readout a unit."""
+    return [LDA(d0, task.classes, options) for d0 in rows]
