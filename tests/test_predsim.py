@@ -57,8 +57,7 @@ def test_features_that_are_as_similar_as_their_labels_cost_nothing():
 
 def test_equal_features_are_wrong_by_two_for_every_pair_of_two_classes():
     features = torch.arange(5.0).double().expand(6, 5)
-    # half of all pairs are of one class and right, the others have 1 where -1 is wanted
-    expected = torch.tensor(0.5 * 2**2).double()
+    expected = torch.tensor(0.5 * 2**2).double()  # half of all pairs have 1 for -1
     torch.testing.assert_close(similarity_loss(features, torch.arange(6) % 2, 2), expected)
 
 
@@ -205,13 +204,12 @@ def test_both_schedules_give_identical_numbers():
 
 
 def test_pairs_of_images_never_leave_their_micro_batch():
-    whole, parts = on("mlp"), on("mlp", {"micro_batches": 2})
     images, labels = batch(SHAPE)
     halves = zip(images.chunk(2), labels.chunk(2), strict=True)
     losses = [losses_of_step(on("mlp"), *half)[0] for half in halves]
-    found = losses_of_step(parts, images, labels)[0]
+    found = losses_of_step(on("mlp", {"micro_batches": 2}), images, labels)[0]
     torch.testing.assert_close(found, sum(losses) / 2)
-    assert not torch.isclose(found, losses_of_step(whole, images, labels)[0])
+    assert not torch.isclose(found, losses_of_step(on("mlp"), images, labels)[0])
 
 
 def test_micro_batches_of_pred_add_up_to_the_batch():
