@@ -22,18 +22,20 @@ def build_method(
     method: str = "bp",
     classes: int = 10,
     method_options: dict | None = None,
+    image_shape: tuple[int, int, int] = (3, 32, 32),
     **recipe,
 ) -> methods.Method:
-    """Return the method on a model, with these options and this recipe (sgd)."""
+    """Return the method on a model of such images, with these options and this recipe (sgd)."""
     chosen = fill("methods", method, method_options or {})
     filled = fill("", "recipe", {"optimizer": "sgd"} | recipe)
-    task = Task((3, 32, 32), classes, train_images=1000)
+    task = Task(image_shape, classes, train_images=1000)
     return methods.build(method, model, task, chosen, filled, seed=0)
 
 
 def on_three_blocks(method: str = "svp", **settings) -> methods.Method:
     """Return a method on an MLP for images of SHAPE."""
-    return build_method(build("mlp", SHAPE, depth=3, width=16), method, **settings)
+    model = build("mlp", SHAPE, depth=3, width=16)
+    return build_method(model, method, image_shape=SHAPE, **settings)
 
 
 def saved(method: methods.Method) -> dict:

@@ -101,7 +101,7 @@ class Images:
         yield from zip(self.images.split(size), self.labels.split(size), strict=True)
 
 
-METHODS = {"bp": 1, "svp": 3}  # units that predict, of three blocks
+METHODS = {"bp": 1, "svp": 3, "predsim": 3}  # units that predict, of three blocks
 
 
 def method_on_three_blocks(name: str):

@@ -22,18 +22,19 @@ SMALL = {
 VIT_S = {"depth": 12, "width": 384, "heads": 6, "patch": 16}
 
 
-@pytest.mark.parametrize("method", ["bp", "svp"])
+@pytest.mark.parametrize("method", ["bp", "svp", "predsim"])
 @pytest.mark.parametrize("image_shape", [(1, 28, 28), (2, 16, 20), (3, 32, 32)])
 @pytest.mark.parametrize("model", SMALL)
 def test_every_model_learns_images_of_any_size(model, image_shape, method):
-    trained = build_method(build(model, image_shape, **SMALL[model]), method, optimizer="adamw")
+    network = build(model, image_shape, **SMALL[model])
+    trained = build_method(network, method, image_shape=image_shape, optimizer="adamw")
     images, labels = batch(image_shape)
     losses = torch.stack([losses_of_step(trained, images, labels) for _ in range(6)])
     assert losses.isfinite().all()
     assert losses[-1].mean() < losses[0].mean()
 
 
-@pytest.mark.parametrize("method", ["bp", "svp"])
+@pytest.mark.parametrize("method", ["bp", "svp", "predsim"])
 @pytest.mark.parametrize("model", SMALL)
 def test_every_model_runs_in_bfloat16_and_channels_last(model, method):
     trained = build_method(build(model, **SMALL[model]), method, precision="bfloat16")
@@ -117,7 +118,7 @@ def weights_of(blocks: nn.ModuleList) -> list[torch.Tensor]:
     return [parameter for parameter in blocks.parameters() if parameter.dim() > 1]
 
 
-@pytest.mark.parametrize("method", ["bp", "svp"])
+@pytest.mark.parametrize("method", ["bp", "svp", "predsim"])
 @pytest.mark.parametrize("model", SMALL)
 def test_memory_is_simulated_exactly(model, method):
     real = step_memory(model, method, (3, 32, 32), **SMALL[model])
@@ -135,6 +136,7 @@ def test_memory_of_a_large_transformer_is_simulated():
 
 
 def step_memory(model: str, method: str, image_shape: tuple[int, ...], **sizes) -> dict[str, int]:
-    trained = build_method(build(model, image_shape, **sizes), method, optimizer="adamw")
+    network = build(model, image_shape, **sizes)
+    trained = build_method(network, method, image_shape=image_shape, optimizer="adamw")
     labels = torch.zeros(8, dtype=torch.long)
     return memory.measure_step(trained, torch.zeros(8, *image_shape), labels)

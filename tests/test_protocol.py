@@ -24,7 +24,7 @@ SCHEMA = Path(__file__).parents[1] / "svp_core/training/record.schema.yaml"
 MLP = ["dataset=digits", "model=mlp", "seed=0", "model_options.width=16", "recipe.epochs=2"]
 
 
-@pytest.mark.parametrize(("method", "units"), [("bp", 1), ("svp", 3), ("sll", 3)])
+@pytest.mark.parametrize(("method", "units"), [("bp", 1), ("svp", 3), ("sll", 3), ("predsim", 3)])
 def test_drain_returns_the_sums_since_the_last_time(method, units):
     one, other = on_three_blocks(method), on_three_blocks(method)
     losses = [losses_of_step(other, *batch(SHAPE)) for _ in range(3)]
@@ -37,7 +37,7 @@ def test_drain_returns_the_sums_since_the_last_time(method, units):
     assert torch.equal(one.drain()["unit_loss"], losses[2])
 
 
-@pytest.mark.parametrize("method", ["bp", "svp"])
+@pytest.mark.parametrize("method", ["bp", "svp", "predsim"])
 def test_a_state_carries_what_was_not_drained(method):
     whole, continued = on_three_blocks(method), on_three_blocks(method)
     for _ in range(2):

@@ -97,7 +97,7 @@ DEVICES = ["cpu", pytest.param("cuda", marks=[pytest.mark.gpu, CUDA])]
 
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("model", ["mlp", "cnn", "vit"])
-@pytest.mark.parametrize("method", ["bp", "svp"])
+@pytest.mark.parametrize("method", ["bp", "svp", "predsim"])
 def test_the_same_seed_gives_the_same_record(tmp_path, model, method, device):
     settings = ["dataset=digits", f"model={model}", f"method={method}", "seed=5"]
     settings += ["recipe.epochs=1", "model_options.depth=2", "model_options.width=16"]
@@ -108,9 +108,10 @@ def test_the_same_seed_gives_the_same_record(tmp_path, model, method, device):
     assert different["curves"] != one["curves"]
 
 
-@pytest.mark.parametrize("model", ["mlp", "cnn"])
-def test_a_killed_run_ends_with_the_numbers_of_an_uninterrupted_one(tmp_path, model):
-    settings = ["dataset=digits", f"model={model}", "method=svp", "seed=0", "recipe.epochs=60"]
+@pytest.mark.parametrize(("method", "model"), [("svp", "mlp"), ("svp", "cnn"), ("predsim", "cnn")])
+def test_a_killed_run_ends_with_the_numbers_of_an_uninterrupted_one(tmp_path, method, model):
+    settings = ["dataset=digits", f"model={model}", f"method={method}", "seed=0"]
+    settings += ["recipe.epochs=60"]
     settings += ["model_options.depth=4", "model_options.width=16", "recipe.batch_size=100"]
     uninterrupted = run(tmp_path, settings, "uninterrupted")
 
