@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from svp_core.config import resolve
+from svp_core.methods import Predictions
 from svp_core.training.evaluation import evaluate
 from svp_core.training.run import build_method
 
@@ -143,10 +144,10 @@ def test_paired_seeds_share_initial_weights():
 def test_every_method_learns_a_batch_with_every_model(model, method):
     trained = build(model=model, method=method, model_options={})
     images, labels = batch()
-    before = [F.nll_loss(one, labels) for one in trained.predict(images)]
+    before = [F.nll_loss(one, labels) for one in trained.predict(images).units]
     for _ in range(30):
         assert losses_of_step(trained, images, labels).isfinite().all()
-    after = [F.nll_loss(one, labels) for one in trained.predict(images)]
+    after = [F.nll_loss(one, labels) for one in trained.predict(images).units]
     assert all(now < then for now, then in zip(after, before, strict=True))
 
 
@@ -169,10 +170,12 @@ def test_unit_accuracies_are_those_of_each_readout():
 
     class Predictor(nn.Module):
         def predict(self, images):
-            return [torch.zeros_like(images), images]
-
-        def decide(self, predictions):
-            return -predictions[1]
+            units = [torch.zeros_like(images), images]
+            return Predictions(units, -images, {"mean": images})
 
     found = evaluate(Predictor(), Known(), [])
-    assert found == {"test_accuracy": 0.0, "unit_accuracy": [25.0, 100.0], "metrics": {}}
+    assert found == {
+        "test_accuracy": 0.0,
+        "unit_accuracy": [25.0, 100.0],
+        "metrics": {"accuracy_mean": 100.0},
+    }

@@ -125,9 +125,13 @@ def test_values_do_not_depend_on_the_evaluation_batch(name, monkeypatch):
 def test_a_metric_is_of_the_network_and_of_every_unit_that_predicts(name):
     method, images = method_on_three_blocks(name), Images(50)
     found = evaluation.evaluate(method, images, ["nll", "ece"])
-    assert list(found["metrics"]) == ["nll", "unit_nll", "ece", "unit_ece"]
+    rules = ["last", "mean"] if METHODS[name] > 1 else []
+    expected = [f"accuracy_{rule}" for rule in rules]
+    for key in ("nll", "ece"):
+        expected += [key, f"unit_{key}", *(f"{key}_{rule}" for rule in rules)]
+    assert list(found["metrics"]) == expected
     with torch.no_grad():
-        predictions = method.predict(images.images)
+        predictions = method.predict(images.images).units
     for key in ("nll", "ece"):
         of_units = [measured(key, one, images.labels) for one in predictions]
         assert len(of_units) == METHODS[name]

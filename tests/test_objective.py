@@ -199,7 +199,7 @@ def test_the_fused_schedule_holds_one_units_gradients_and_the_other_all():
 @pytest.mark.parametrize("readout", READOUTS)
 def test_readouts_take_any_width_and_give_class_logits(readout):
     method = build(readout=readout, d0=12)
-    predictions = method.predict(batch()[0])
+    predictions = method.predict(batch()[0]).units
     assert [one.shape for one in predictions] == [(8, 10)] * 3
     for one in predictions:
         torch.testing.assert_close(one.logsumexp(dim=1), torch.zeros(8))
@@ -257,9 +257,9 @@ def test_without_a_projection_the_readout_sees_the_features():
 def test_dropout_and_noise_disturb_training_only():
     quiet, disturbed = build(), build(dropout=0.5, noise=1.0)
     images, _ = batch()
-    assert not torch.equal(quiet.predict(images)[0], disturbed.predict(images)[0])
+    assert not torch.equal(quiet.predict(images).network, disturbed.predict(images).network)
     quiet.eval(), disturbed.eval()
-    assert all(map(torch.equal, quiet.predict(images), disturbed.predict(images)))
+    assert all(map(torch.equal, quiet.predict(images).units, disturbed.predict(images).units))
 
 
 def test_dropout_drops_features_of_the_reading_not_of_the_next_unit():
@@ -270,13 +270,13 @@ def test_dropout_drops_features_of_the_reading_not_of_the_next_unit():
 
 def test_inference_by_the_mean_averages_log_posteriors():
     last, mean = build(), build(inference="mean")
-    logits = [torch.randn(4, 10) for _ in range(3)]
-    posteriors = [one.log_softmax(dim=1) for one in logits]
-    assert torch.equal(last.decide(posteriors), posteriors[-1])
-    average = sum(one.softmax(dim=1).log() for one in logits) / 3
-    found = mean.decide(posteriors)
-    torch.testing.assert_close(found.softmax(dim=1), average.softmax(dim=1))
-    torch.testing.assert_close(found.exp().sum(dim=1), torch.ones(4))  # log-probabilities again
+    found, averaged = (one.predict(batch()[0]) for one in (last, mean))
+    assert torch.equal(found.network, found.units[-1])
+    average = sum(one.exp().log() for one in averaged.units) / 3
+    torch.testing.assert_close(averaged.network.exp(), average.softmax(dim=1))
+    torch.testing.assert_close(averaged.network.exp().sum(dim=1), torch.ones(8))
+    assert torch.equal(averaged.rules["last"], averaged.units[-1])  # known as well
+    assert torch.equal(found.rules["mean"], averaged.network)
 
 
 @pytest.mark.parametrize("method", ["bp", "svp"])
@@ -294,4 +294,4 @@ def test_bfloat16_trains_with_losses_and_weights_in_float32(method):
     assert losses[1].dtype == torch.float32 and not torch.equal(*losses)
     torch.testing.assert_close(*losses, rtol=0.1, atol=0.1)
     assert all(parameter.dtype == torch.float32 for parameter in mixed.parameters())
-    assert mixed.predict(images)[0].dtype == torch.float32
+    assert mixed.predict(images).network.dtype == torch.float32

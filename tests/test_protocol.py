@@ -144,7 +144,7 @@ import torch
 from torch import nn
 from svp_core.config.options import number
 from svp_core.config.run import MethodOptions
-from svp_core.methods import Method
+from svp_core.methods import Method, Predictions
 
 
 class Options(MethodOptions):
@@ -159,14 +159,15 @@ class Delta(Method):
         self.optimizers = [self.optimizer([self.weight])]
 
     def predict(self, images):
-        return [(images.flatten(1) @ self.weight.T).log_softmax(dim=1)]
+        posterior = (images.flatten(1) @ self.weight.T).log_softmax(dim=1)
+        return Predictions([posterior], posterior)
 
     def features(self, images):
         return []
 
     @torch.no_grad()
     def step(self, images, labels):
-        (posterior,) = self.predict(images)
+        posterior = self.predict(images).network
         error = posterior.exp() - nn.functional.one_hot(labels, len(self.weight))
         self.weight.grad = self.rate * error.T @ images.flatten(1) / len(images)
         self.optimizers[0].step()

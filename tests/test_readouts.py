@@ -68,8 +68,8 @@ class Means(nn.Module):
     def forward(self, projected):
         return F.linear(projected, self.means) + projected[:, :len(self.means)]
 
-    def observe(self, projected, labels):
-        self.calls.append((projected, labels))
+    def observe(self, projected, labels, share):
+        self.calls.append((projected, labels, share))
         chosen = F.one_hot(labels, len(self.means)).to(projected.dtype)
         self.seen += chosen.sum(dim=0)
         self.means += 0.01 * (chosen.T @ projected)
@@ -88,20 +88,25 @@ def observer(package):
 
 @pytest.mark.parametrize("parts", [1, 4])
 @pytest.mark.parametrize("update", ["fused", "after"])
-def test_a_readout_observes_the_whole_batch_once_a_step_and_unit(observer, parts, update):
+def test_a_readout_observes_every_part_of_a_batch_before_it_reads(observer, parts, update):
     method = on_three_blocks(method_options=observer | {"update": update}, micro_batches=parts)
     images, labels = batch(SHAPE)
     expected = [one.projected.detach() for one in method.sweep(images)]
-    for _ in range(2):
-        method.step(images, labels)
+    seen = []
+    forward = type(method.readouts[0]).forward
+    method.readouts[0].forward = lambda v: seen.append(len(method.readouts[0].calls)) or forward(
+        method.readouts[0], v
+    )
+    method.step(images, labels)
+    assert seen == list(range(1, parts + 1))  # one call more before every reading
     for readout, projected in zip(method.readouts, expected, strict=True):
-        (seen, known), second = readout.calls
-        assert not seen.requires_grad and seen.shape == (8, 12)
-        torch.testing.assert_close(seen, projected)
-        assert torch.equal(known, labels) and torch.equal(second[1], labels)
-        assert torch.equal(readout.seen, 2.0 * torch.bincount(labels, minlength=10))
-    assert not method.eval().predict(images).units[0].isnan().any()
-    assert len(method.readouts[0].calls) == 2  # predicting shows nothing
+        shown, known, shares = zip(*readout.calls, strict=True)
+        assert not any(one.requires_grad for one in shown) and shares == (1 / parts,) * parts
+        torch.testing.assert_close(torch.cat(shown), projected)
+        assert torch.equal(torch.cat(known), labels)
+        assert torch.equal(readout.seen, 1.0 * torch.bincount(labels, minlength=10))
+    assert not method.eval().predict(images).network.isnan().any()
+    assert len(method.readouts[0].calls) == parts  # predicting shows nothing
 
 
 def test_what_a_readout_has_seen_survives_a_checkpoint(observer):

@@ -25,7 +25,7 @@ from svp_core.config.run import MethodOptions
 from svp_core.local.unit import Reading
 from svp_core.methods import at_least_float32
 from svp_core.methods.bp import head
-from svp_core.methods.svp import SVP
+from svp_core.methods.svp import SVP, inference_rules
 from svp_core.models import Model
 from svp_core.seeds import derive
 from svp_core.task import Task
@@ -52,8 +52,10 @@ class Options(MethodOptions):
     )
     blocks: int = like(OF_SVP, "blocks")
     update: str = like(OF_SVP, "update")
-    inference: str = like(OF_SVP, "inference")
-    alignment = "none"  # no option: what svp would add to a unit's loss
+    inference: str = choice(
+        "last", "mean", meaning="prediction of the last unit, or the mean of all log-posteriors"
+    )
+    alignment, overlap, own_weight = "none", 0, 1.0  # no options: what svp would add to its losses
 
     def refuse(self, run):
         depth = run.model.block_count
@@ -66,7 +68,9 @@ class Options(MethodOptions):
 class PredSim(SVP):
     """Units and sweeps of svp with another loss; `readouts` are the heads."""
 
-    def read(self, index: int, hidden: Tensor) -> tuple[Tensor, Reading]:
+    def read(
+        self, index: int, hidden: Tensor, labels: Tensor | None = None
+    ) -> tuple[Tensor, Reading]:
         """Return h of a unit, and phi(h), what is compared and the logits of its head."""
         with self.autocast(hidden.device):
             output, features, compared = self.units[index](hidden)
@@ -100,6 +104,8 @@ def similarity_loss(compared: Tensor, labels: Tensor, classes: int) -> Tensor:
 
 class Unit(nn.Module):
     """Blocks and, unless the loss is pred, what compares their last activation."""
+
+    auxiliary = None
 
     def __init__(
         self, blocks: list[nn.Module], reduce: Callable[[Tensor], Tensor], compare: nn.Module | None
@@ -198,4 +204,5 @@ def build(model: Model, task: Task, options: Options, recipe, seed: int) -> Pred
             cell, width = cells(tuple(known[last]), options.pool_features)
             pool = partial(averages, cell=cell)
         heads.append(Head(pool, width, task.classes, derive(seed, "head", start)))
-    return PredSim(units, heads, options, recipe)
+    rules = inference_rules([], task, options)
+    return PredSim(units, heads, rules, options, recipe)
