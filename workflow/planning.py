@@ -14,6 +14,8 @@ from workflow import studies
 from workflow.tasks import base_run, changed
 
 RUN = "{dataset}/{model}/{method}/{variant}/{seed}"
+LOG = f"logs/runs/{RUN}.log"
+CHECKPOINT = f"checkpoints/{RUN}.pt"
 MANIFEST = "results/data/{dataset}.json"
 # keys of a run, by the key of a variant in the config
 CHANGES = {"model": "model_options", "options": "method_options", "recipe": "recipe"}
@@ -134,6 +136,18 @@ def write_unfinished(runs: Mapping[str, dict], path: str) -> list[str]:
     records = [record for name, record in paths.items() if name not in damaged]
     Path(path).write_text(json.dumps({"runs": cells, "records": records}))
     return [paths[name] for name in damaged]
+
+
+def write_jobs(runs: Mapping[str, dict], path: str) -> int:
+    """Write the runs without a record for svp_core.batch, a line each; return how many."""
+    lines = []
+    for name, run in runs.items():
+        if not read_record(record_path(name)):
+            files = {"checkpoint": CHECKPOINT.format(**run), "log": LOG.format(**run)}
+            lines.append(json.dumps({"run": run, "output": record_path(name)} | files))
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_text("".join(f"{line}\n" for line in lines))
+    return len(lines)
 
 
 def grid_runs(config: Mapping) -> dict[str, dict]:
