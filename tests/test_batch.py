@@ -10,7 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from suite_copy import TINY, change, copy_suite, snakemake
+from suite_copy import TINY, copy_suite, snakemake
 from test_interruption import LONG, NOISY
 from test_training import ROOT, run, without_times
 
@@ -157,14 +157,19 @@ def test_a_signal_to_all_processes_saves(tmp_path, number):
 
 
 @pytest.mark.slow
-def test_the_workflow_lists_its_runs_and_takes_their_records(tmp_path):
-    suite, config = copy_suite(tmp_path), change(TINY, "cost.quick.measure", {"mlp": []})
-    snakemake(suite, "list_runs", config=config)
+def test_the_workflow_lists_what_to_train_and_to_measure_and_takes_the_records(tmp_path):
+    suite = copy_suite(tmp_path)
+    snakemake(suite, "list_runs", "list_measurements", config=TINY)
     assert len((suite / "results/runs.jsonl").read_text().splitlines()) == 4
     command = [sys.executable, "-m", "svp_core.batch", "results/runs.jsonl"]
     subprocess.run(command, cwd=suite, check=True)
-    planned = snakemake(suite, "-n", config=config)
-    assert "collect_runs" in planned and "rule train" not in planned
-    assert (suite / "logs/runs/digits/mlp/svp/default/0.log").exists()
-    snakemake(suite, "results/tables/summary.csv", "list_runs", config=config)
+    environment = os.environ | {"PYTHON": sys.executable}
+    subprocess.run(["bash", "results/measure.sh"], cwd=suite, env=environment, check=True)
+    planned = snakemake(suite, "-n", config=TINY)
+    assert "rule collect_cost" in planned
+    assert "rule train" not in planned and "rule measure" not in planned
+    for name in ("runs/digits/mlp/svp/default/0", "cost/quick/measure/mlp"):
+        assert (suite / f"logs/{name}.log").exists()
+    snakemake(suite, "results/tables/cost.csv", "list_runs", "list_measurements", config=TINY)
     assert (suite / "results/runs.jsonl").read_text() == ""
+    assert "svp_core" not in (suite / "results/measure.sh").read_text()

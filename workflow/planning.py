@@ -153,7 +153,7 @@ def write_jobs(runs: Mapping[str, dict], path: str) -> int:
 def grid_runs(config: Mapping) -> dict[str, dict]:
     """Map the name of every run of the grid and its variants to its resolved config."""
     grid, runs = config["grid"], {}
-    tasks = [f"{dataset}/{model}" for dataset, model in product(grid["dataset"], grid["model"])]
+    tasks = grid_tasks(grid)
     defaults = [{"name": "default", "method": method} for method in grid["method"]]
     for setting in [*defaults, *config["variants"]]:
         changes = {key: setting.get(name, {}) for name, key in CHANGES.items()}
@@ -161,6 +161,16 @@ def grid_runs(config: Mapping) -> dict[str, dict]:
             run = changed(base_run(config, task, setting["method"], "the grid"), changes)
             add_seeds(runs, run | {"variant": setting["name"]}, grid["seed"])
     return runs
+
+
+def grid_tasks(grid: Mapping) -> list[str]:
+    """Return every dataset/model of the grid but those that it leaves out."""
+    tasks = [f"{dataset}/{model}" for dataset, model in product(grid["dataset"], grid["model"])]
+    left_out = grid.get("leave_out", [])
+    for task in left_out:
+        if task not in tasks:
+            raise ConfigError(f"config grid.leave_out: {task} is no task of the grid")
+    return [task for task in tasks if task not in left_out]
 
 
 def add_seeds(runs: dict[str, dict], run: dict, seeds: Iterable[int]) -> None:
