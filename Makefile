@@ -5,13 +5,24 @@ SNAKEMAKE_ARGS ?=
 # Passed on to pytest, for example: make test PYTEST_ARGS="-m 'not slow'"
 PYTEST_ARGS ?=
 
+# Minutes after which the trainings of `make gpu` save and leave, for machines that end what takes longer.
+MINUTES ?= inf
+
 INSTALLED := .venv/.installed
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
-.PHONY: all test lint lock clean help
+GPU := results/gpu
+.PHONY: all gpu test lint lock clean help
 
 all: $(INSTALLED) ## run what is missing of the workflow (default)
 	.venv/bin/snakemake --cores all $(SNAKEMAKE_ARGS)
 	@echo "Tables: results/tables   Figures: results/figures   Report: results/report.html"
+
+# Each step does what is missing, so that the same command goes on where it stopped.
+gpu: $(INSTALLED) ## accuracy, cost and speed on one GPU, in results/gpu; config/gpu.yaml
+	.venv/bin/snakemake --cores all --configfile config/gpu.yaml --directory $(GPU) list_runs list_measurements
+	.venv/bin/python -m svp_core.batch $(GPU)/results/runs.jsonl --directory $(GPU) --device cuda --workers 12 --minutes $(MINUTES)
+	PYTHON="$(CURDIR)/.venv/bin/python" bash $(GPU)/results/measure.sh
+	.venv/bin/snakemake --cores all --configfile config/gpu.yaml --directory $(GPU)
 
 test: $(INSTALLED) ## run the tests
 	.venv/bin/python -m pytest $(PYTEST_ARGS)

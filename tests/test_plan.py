@@ -58,6 +58,12 @@ def test_a_finished_grid_has_no_plan():
     assert list(plan.report([], {}, 1.0)) == ["Nothing to train: every planned run has its record."]
 
 
+def test_sizes_that_are_not_published_are_no_part_of_a_sum():
+    lines = list(plan.data_lines({"cifar100", "imagenet"}))
+    assert lines[0] == "Data: cifar100, at least 155 MB."
+    assert lines[1].startswith("Data: imagenet, size as its source says")
+
+
 @pytest.mark.parametrize("seconds", [0, 4])
 def test_rates_add_up_all_runs_of_a_series(seconds):
     config = RUN | {"variant": "default"}

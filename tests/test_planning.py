@@ -264,3 +264,10 @@ def test_options_of_the_default_config_are_known():
         for name in options.names(folder):
             known = options.schema(options.declared(folder, name))["properties"]
             assert all(re.fullmatch("[a-z0-9_]+", key) for key in known)
+
+
+def test_a_grid_may_leave_tasks_out():
+    config = change(default_config(), "grid.leave_out", ["digits/cnn"])
+    assert {run["model"] for run in planning.Plan(config).grid.values()} == {"mlp", "vit"}
+    with pytest.raises(ConfigError, match="leave_out: digits/resnet is no task of the grid"):
+        planning.Plan(change(config, "grid.leave_out", ["digits/resnet"]))

@@ -1,8 +1,10 @@
 """The cost sweeps that a config asks for, by scope (quick or full), kind and name."""
 
+import shlex
 from collections.abc import Mapping
 from functools import cache
 from itertools import product
+from pathlib import Path
 
 from svp_core import provenance
 from svp_core.config.pairs import ConfigError, format_pairs
@@ -11,12 +13,20 @@ from workflow.planning import agrees, read_record
 
 RECORD = "results/cost/{scope}/{kind}/{name}.json"
 Key = tuple[str, str, str]
+HEADER = [
+    "#!/usr/bin/env bash",
+    "# Sweeps to measure alone on a machine, one after another; call it in the suite's folder.",
+    "set -e",
+    'export PYTHONPATH="${PYTHONPATH:-$PWD}"',
+    'cd "$(dirname "$0")/.."',
+]
 
 
 class Costs:
     """Sweeps as the config has them; resolved, which takes its time, when they are asked for."""
 
     def __init__(self, config: Mapping):
+        self.config = config
         self.given: dict[Key, dict] = {}
         cost = config["cost"]
         for scope, kind in product(("quick", "full"), ("simulate", "measure")):
@@ -71,6 +81,25 @@ def written(cost: Mapping, key: Key, sweeps: list) -> dict:
     budgets = cost[scope]["budgets"].get(name, []) if kind == "simulate" else []
     rest = {"baseline": cost["baseline"], "series": cost["series"], "budgets": budgets}
     return cost["models"][name] | {"name": name} | rest | {"sweeps": sweeps}
+
+
+def write_commands(costs: Costs, scope: str, path: str) -> int:
+    """Write a script that measures the sweeps without a record, one by one; return how many."""
+    steps = costs.config["cost"][scope]["steps"]
+    found = [key for key in costs.given if key[:2] == (scope, "measure")]
+    missing = [key for key in found if not read_record(record_path(key))]
+    lines = [command(costs.settings(key), steps, record_path(key)) for key in missing]
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_text("\n".join([*HEADER, *lines, ""]))
+    return len(missing)
+
+
+def command(settings: list[str], steps: int, record: str) -> str:
+    """Return the command of a measurement, as of rule measure, unless its record is there."""
+    log = record.replace("results", "logs", 1).replace(".json", ".log")
+    words = [*settings, "--steps", str(steps), "--threads", "1", "--output", record]
+    run = f'"${{PYTHON:-python}}" -m svp_core.cost.measure {shlex.join(words)}'
+    return f"test -e {record} || {{ echo {log}; mkdir -p {Path(log).parent}; {run} > {log} 2>&1; }}"
 
 
 def record_path(key: Key) -> str:

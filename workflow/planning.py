@@ -14,6 +14,8 @@ from workflow import studies
 from workflow.tasks import base_run, changed
 
 RUN = "{dataset}/{model}/{method}/{variant}/{seed}"
+LOG = f"logs/runs/{RUN}.log"
+CHECKPOINT = f"checkpoints/{RUN}.pt"
 MANIFEST = "results/data/{dataset}.json"
 # keys of a run, by the key of a variant in the config
 CHANGES = {"model": "model_options", "options": "method_options", "recipe": "recipe"}
@@ -136,10 +138,22 @@ def write_unfinished(runs: Mapping[str, dict], path: str) -> list[str]:
     return [paths[name] for name in damaged]
 
 
+def write_jobs(runs: Mapping[str, dict], path: str) -> int:
+    """Write the runs without a record for svp_core.batch, a line each; return how many."""
+    lines = []
+    for name, run in runs.items():
+        if not read_record(record_path(name)):
+            files = {"checkpoint": CHECKPOINT.format(**run), "log": LOG.format(**run)}
+            lines.append(json.dumps({"run": run, "output": record_path(name)} | files))
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_text("".join(f"{line}\n" for line in lines))
+    return len(lines)
+
+
 def grid_runs(config: Mapping) -> dict[str, dict]:
     """Map the name of every run of the grid and its variants to its resolved config."""
     grid, runs = config["grid"], {}
-    tasks = [f"{dataset}/{model}" for dataset, model in product(grid["dataset"], grid["model"])]
+    tasks = grid_tasks(grid)
     defaults = [{"name": "default", "method": method} for method in grid["method"]]
     for setting in [*defaults, *config["variants"]]:
         changes = {key: setting.get(name, {}) for name, key in CHANGES.items()}
@@ -147,6 +161,16 @@ def grid_runs(config: Mapping) -> dict[str, dict]:
             run = changed(base_run(config, task, setting["method"], "the grid"), changes)
             add_seeds(runs, run | {"variant": setting["name"]}, grid["seed"])
     return runs
+
+
+def grid_tasks(grid: Mapping) -> list[str]:
+    """Return every dataset/model of the grid but those that it leaves out."""
+    tasks = [f"{dataset}/{model}" for dataset, model in product(grid["dataset"], grid["model"])]
+    left_out = grid.get("leave_out", [])
+    for task in left_out:
+        if task not in tasks:
+            raise ConfigError(f"config grid.leave_out: {task} is no task of the grid")
+    return [task for task in tasks if task not in left_out]
 
 
 def add_seeds(runs: dict[str, dict], run: dict, seeds: Iterable[int]) -> None:

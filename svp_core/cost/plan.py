@@ -85,7 +85,9 @@ def data_lines(names: set[str]) -> Iterator[str]:
     for name in sorted(names):
         facts = datasets.facts(name)
         if facts.files:
-            yield f"Data: {name}, {sum(file.size for file in facts.files) / 1e6:,.0f} MB."
+            note = "" if all(file.size for file in facts.files) else "at least "
+            known = sum(file.size or 0 for file in facts.files)
+            yield f"Data: {name}, {note}{known / 1e6:,.0f} MB."
         elif facts.folder:
             yield f"Data: {name}, size as its source says ({facts.homepage})."
 

@@ -42,6 +42,28 @@ rule measure:
         " --threads 1 --output {output:q} > {log:q} 2>&1"
 
 
+# the same as a script, for a machine without Snakemake: snakemake list_measurements --cores 1
+rule list_measurements:
+    log:
+        "logs/plan/list_measurements.log",
+    localrule: True
+    params:
+        scope="quick",
+        path="results/measure.sh",
+    run:
+        count = costs.write_commands(COSTS, params.scope, params.path)
+        print(f"{params.path}: {count} sweeps without a record")
+
+
+# those of the full study: snakemake list_full_measurements --cores 1
+use rule list_measurements as list_full_measurements with:
+    log:
+        "logs/plan/list_full_measurements.log",
+    params:
+        scope="full",
+        path="results/measure_full.sh",
+
+
 rule collect_cost:
     input:
         **command_files("workflow/scripts/collect_cost.py"),

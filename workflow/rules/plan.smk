@@ -33,3 +33,30 @@ rule unfinished:
     run:
         for path in planning.write_unfinished(getattr(PLAN, wildcards.part), output[0]):
             print(f"{path} cannot be read; delete it, and its run is trained again")
+
+
+# the same runs as a list for svp_core.batch: snakemake list_runs --cores 1
+rule list_runs:
+    input:
+        # first, or the records would be older than their data and made again
+        lambda wildcards: planning.manifests({run["dataset"] for run in PLAN.grid.values()}),
+    log:
+        "logs/plan/list_runs.log",
+    localrule: True
+    params:
+        part="grid",
+        path="results/runs.jsonl",
+    run:
+        count = planning.write_jobs(getattr(PLAN, params.part), params.path)
+        print(f"{params.path}: {count} runs without a record")
+
+
+# snakemake list_ablation_runs --cores 1
+use rule list_runs as list_ablation_runs with:
+    input:
+        lambda wildcards: planning.manifests({run["dataset"] for run in PLAN.ablations.values()}),
+    log:
+        "logs/plan/list_ablation_runs.log",
+    params:
+        part="ablations",
+        path="results/ablation_runs.jsonl",

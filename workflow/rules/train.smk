@@ -4,7 +4,7 @@ rule train:
     output:
         ensure(f"results/runs/{RUN}.json", non_empty=True),
     log:
-        f"logs/runs/{RUN}.log",
+        planning.LOG,
     conda:
         "../../envs/torch.yaml"
     threads: resources.cpus
@@ -18,7 +18,7 @@ rule train:
         settings=asked(PLAN.settings, planning.run_name),
         sources=asked(PLAN.sources, planning.run_name),
         # no output: Snakemake deletes those of a job that is killed
-        checkpoint=f"checkpoints/{RUN}.pt",
+        checkpoint=planning.CHECKPOINT,
     shell:
         # exec: a signal to the whole job would end a shell at once, and Snakemake with it, before
         # the training has written its checkpoint
