@@ -94,7 +94,8 @@ class Batch:
         """Start a process with the next run."""
         context = torch.multiprocessing.get_context("spawn")  # CUDA survives no fork
         pipe, other = context.Pipe()
-        process = context.Process(target=work, args=(other, self.given.device, self.given.data_dir))
+        given = self.given.device, self.given.data_dir, self.given.workers
+        process = context.Process(target=work, args=(other, *given))
         handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited; Ctrl-C is passed on
         process.start()
         signal.signal(signal.SIGINT, handler)

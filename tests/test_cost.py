@@ -8,7 +8,7 @@ import torch
 
 from svp_core.config import resolve
 from svp_core.cost import cells, largest, measure, simulate
-from svp_core.cost.energy import step_energy
+from svp_core.cost.energy import idle_power, step_energy
 from svp_core.cost.flops import count_flops, macs
 from svp_core.runtime.meters import Meter
 from svp_core.training.run import build_method
@@ -134,7 +134,10 @@ def test_energy_of_a_step_is_without_that_of_an_idle_device():
         time.sleep(0.01)
         state["steps"] += 1
 
-    spent = step_energy(step, torch.device("cpu"), read, seconds=0.2)
+    cpu = torch.device("cpu")
+    idle = idle_power(cpu, read, seconds=0.2)
+    assert idle == pytest.approx(10, rel=0.05)
+    spent = step_energy(step, cpu, read, idle, seconds=0.2)
     assert spent == pytest.approx(2000, rel=0.05)
 
 

@@ -7,6 +7,7 @@ python -m svp_core.cost.measure name=mlp model=mlp series=[{method: bp},{method:
 import argparse
 import sys
 from collections.abc import Iterator
+from functools import partial
 from statistics import quantiles
 
 import torch
@@ -28,6 +29,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--steps", type=rounds, default=30, help="timed steps a method (30)")
     parser.add_argument("--warm-up", type=int, default=5, help="untimed steps before them (5)")
+    seconds = "of steps, and of idling at first, that a GPU's energy counter is read over (3)"
+    parser.add_argument("--energy-seconds", type=float, default=3, help=seconds)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=available_cpus(), help="CPU threads")
     return record.command(parser, "measure", measure, arguments)
@@ -48,6 +51,8 @@ def measure(config: dict, given: argparse.Namespace) -> Iterator[dict]:
     where = device_name(device)
     if device.type == "cpu":
         where += f", threads: {given.threads}"
+    read = energy_counter(device)
+    idle = read and energy.idle_power(device, read, given.energy_seconds)
     for point in cells.points(config):
         batch = [part.to(device) for part in random_batch(point[0])]
         peaks = [cuda_peaks(cell, device, batch) for cell in point]
@@ -59,7 +64,11 @@ def measure(config: dict, given: argparse.Namespace) -> Iterator[dict]:
             if reference is not None:
                 ratios = time_ratios(seconds[place], seconds[reference])
                 yield from cells.rows(cell, ratios, "1", "measured", where)
-            spent = {"step_energy": energy_in_mj(trained[place], batch, device)}
+            spent = {"step_energy": None}
+            if read:
+                one = partial(trained[place].step, *batch)
+                seconds_each = given.energy_seconds
+                spent["step_energy"] = energy.step_energy(one, device, read, idle, seconds_each)
             yield from cells.rows(cell, spent, "mJ", "measured", where)
             yield from cells.rows(cell, peaks[place], "bytes", "measured", where)
 
@@ -99,12 +108,6 @@ def time_ratios(seconds: list[float], reference: list[float]) -> dict[str, float
 def quartiles(name: str, values: list[float]) -> dict[str, float]:
     """Return `name_low`, `name` and `name_high`: quartiles and median."""
     return dict(zip((f"{name}_low", name, f"{name}_high"), quantiles(values, n=4), strict=True))
-
-
-def energy_in_mj(method: Method, batch: list[Tensor], device: torch.device) -> float | None:
-    """Return the energy of a step in mJ, None where there is no counter."""
-    read = energy_counter(device)
-    return read and energy.step_energy(lambda: method.step(*batch), device, read)
 
 
 def cuda_peaks(cell: dict, device: torch.device, batch: list[Tensor]) -> dict[str, int]:

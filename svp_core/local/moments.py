@@ -60,8 +60,8 @@ class Moments(nn.Module):
         bias = prior.log() - (weight * (means / 2 + self.origin)).sum(dim=1)
         return weight.to(self.scatter.dtype), bias.to(self.scatter.dtype)
 
-    def get_extra_state(self) -> int:
-        return self.seen
+    def get_extra_state(self) -> Tensor:
+        return torch.tensor(self.seen)
 
-    def set_extra_state(self, seen: int) -> None:
-        self.seen = seen
+    def set_extra_state(self, seen: Tensor) -> None:
+        self.seen = int(seen)

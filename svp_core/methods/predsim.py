@@ -55,7 +55,7 @@ class Options(MethodOptions):
     inference: str = choice(
         "last", "mean", meaning="prediction of the last unit, or the mean of all log-posteriors"
     )
-    alignment, overlap, own_weight = "none", 0, 1.0  # no options: what svp would add to its losses
+    overlap, own_weight = 0, 1.0  # no options: how far svp lets losses reach
 
     def refuse(self, run):
         depth = run.model.block_count
@@ -78,8 +78,10 @@ class PredSim(SVP):
             logits = self.readouts[index](seen)
         return output, Reading(*map(at_least_float32, (features, compared, logits)))
 
-    def local_loss(self, reading: Reading, previous: Reading | None, labels: Tensor) -> Tensor:
-        """Return the loss of one unit on a micro-batch; `previous` plays no part."""
+    def local_loss(
+        self, reading: Reading, previous: Reading | None, labels: Tensor, index: int = -1
+    ) -> Tensor:
+        """Return the loss of one unit on a micro-batch; its neighbours play no part."""
         of_prediction = self.loss(reading.logits, labels)
         if self.options.loss == "pred":
             return of_prediction
@@ -205,4 +207,4 @@ def build(model: Model, task: Task, options: Options, recipe, seed: int) -> Pred
             pool = partial(averages, cell=cell)
         heads.append(Head(pool, width, task.classes, derive(seed, "head", start)))
     rules = inference_rules([], task, options)
-    return PredSim(units, heads, rules, options, recipe)
+    return PredSim(units, heads, [], rules, options, recipe)

@@ -7,6 +7,8 @@ overlap, which is not the paper's, losses reach back into the units before, and 
 """
 
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -94,6 +96,7 @@ class SVP(Method):
         self,
         units: list[LocalUnit],
         readouts: list[nn.Module],
+        alignments: list[Callable[[Reading, Reading], Tensor]],
         rules: dict[str, nn.Module],
         options: Options,
         recipe,
@@ -101,7 +104,8 @@ class SVP(Method):
         super().__init__(recipe)
         self.units, self.readouts = nn.ModuleList(units), nn.ModuleList(readouts)
         self.rules, self.options = nn.ModuleDict(rules), options
-        self.divergence = local.load("alignments", options.alignment).divergence
+        self.alignments = alignments
+        self.with_state = nn.ModuleList(one for one in alignments if isinstance(one, nn.Module))
         self.is_fused = options.update == "fused"
         self.own, common = parameters_of(units, readouts)
         if [] in self.own:
@@ -122,7 +126,7 @@ class SVP(Method):
             shares = []
             for place in range(parts):
                 output, reading = self.read(index, hidden[place], labels[place])
-                loss = self.local_loss(reading, before[place], labels[place])
+                loss = self.local_loss(reading, before[place], labels[place], index)
                 shares.append(self.accumulate(loss, keep=overlap > 0))
                 chains[place].backward(hidden[place])
                 blocks = self.units[index].blocks
@@ -169,13 +173,17 @@ class SVP(Method):
             logits = self.readouts[index](projected)
         return output, Reading(*map(at_least_float32, (features, projected, logits)))
 
-    def local_loss(self, reading: Reading, previous: Reading | None, labels: Tensor) -> Tensor:
+    def local_loss(
+        self, reading: Reading, previous: Reading | None, labels: Tensor, index: int = -1
+    ) -> Tensor:
         """Return L_i; the first unit has no predecessor and only predicts."""
         loss = self.loss(reading.logits, labels)
-        if previous is None or self.divergence is None:
+        if previous is None or not self.alignments:
             return loss
-        divergence = self.divergence(reading, previous, self.options)
-        return torch.add(loss, divergence, alpha=self.options.beta)
+        alignment = self.alignments[index]
+        if observe := getattr(alignment, "observe", None):
+            observe(reading.detach(), previous, 1 / self.micro_batches)
+        return torch.add(loss, alignment(reading, previous), alpha=self.options.beta)
 
     def sweep(self, images: Tensor) -> list[Reading]:
         """Return the readings of all units."""
@@ -227,7 +235,16 @@ def build(model: Model, task: Task, options: Options, recipe, seed: int) -> SVP:
         for group, auxiliary, width, d0 in zip(groups, auxiliaries, widths, rows, strict=True)
     ]
     readouts = local.load("readouts", options.readout).build(rows, task, options, seed)
-    return SVP(units, readouts, inference_rules(rows, task, options), options, recipe)
+    rules = inference_rules(rows, task, options)
+    return SVP(units, readouts, alignments(rows, options), rules, options, recipe)
+
+
+def alignments(rows: list[int], options: Options) -> list[Callable[[Reading, Reading], Tensor]]:
+    """Return the divergence of every unit; nothing if there is none."""
+    file = local.load("alignments", options.alignment)
+    if hasattr(file, "build"):
+        return file.build(rows, options)
+    return file.divergence and [partial(file.divergence, options=options)] * len(rows) or []
 
 
 def inference_rules(rows: list[int], task: Task, options: Options) -> dict[str, nn.Module]:

@@ -9,12 +9,14 @@ import torch
 from svp_core.runtime.cpus import keep_freed_memory
 
 NO_GPU = ("", "-1", "NoDevFiles")  # what Slurm and users set where there is none
+sharing = 1  # processes that train on the device at a time, as far as the command knows
 
 
 def device_name(device: torch.device) -> str:
-    """Return the model of the accelerator or of the processor."""
+    """Return the model of the accelerator, and who shares it, or of the processor."""
     if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
+        name = torch.cuda.get_device_name(device)
+        return name if sharing == 1 else f"{name}, shared by {sharing} processes"
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -31,8 +33,10 @@ def warn_of_unused_gpu(device: torch.device) -> None:
         print(f"warning: {granted[0]} is set, but PyTorch finds no GPU", flush=True)
 
 
-def prepare(threads: int) -> None:
-    """Make equal runs on an equal machine bit-identical, and as fast."""
+def prepare(threads: int, processes: int = 1) -> None:
+    """Make equal runs on an equal machine bit-identical, and as fast; say who shares the device."""
+    global sharing
+    sharing = processes
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(threads)
     keep_freed_memory()

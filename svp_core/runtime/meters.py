@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 import torch
 
+from svp_core.runtime import device as runtime_device
+
 
 def clock(device: torch.device) -> float:
     """Return the time in seconds, once the device has done what it was asked to."""
@@ -16,9 +18,10 @@ def clock(device: torch.device) -> float:
 def energy_counter(device: torch.device) -> Callable[[], float] | None:
     """Return a function that reads the energy in joules that a GPU has taken since some moment.
 
-    None where the driver (NVML) has no such counter: a CPU, a part of a GPU, one before Volta.
+    None where the driver (NVML) has no such counter, as for a CPU, a part of a GPU or one before
+    Volta, and where other processes of the same command take energy from it too.
     """
-    if device.type != "cuda":
+    if device.type != "cuda" or runtime_device.sharing > 1:
         return None
     import pynvml
 

@@ -86,9 +86,9 @@ def read_job(text: str, folder: Path) -> Job:
     return Job(config, *files, log)
 
 
-def work(pipe: Connection, device: str, data_dir: Path) -> None:
+def work(pipe: Connection, device: str, data_dir: Path, workers: int) -> None:
     """Train the runs that come out of a pipe, and answer what became of each, until it ends."""
-    prepare(threads=1)
+    prepare(threads=1, processes=workers)
     datasets.load = cache(datasets.load)  # read and verified once a worker, not once a run
     with interruption.listening(), suppress(EOFError, ConnectionError):
         while job := pipe.recv():
