@@ -33,9 +33,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("stage", choices=["first", "again", "final"])
     parser.add_argument("study", type=Path, help="tasks, families of settings, spaces (YAML)")
     parser.add_argument("--directory", type=Path, default=Path("results/tuning"))
+    count = "take the first trials of every family only, where not all were run"
+    parser.add_argument("--trials", type=int, help=count)
     given = parser.parse_args(arguments)
     try:
         study = yaml.safe_load(given.study.read_text())
+        study["trials"] = given.trials or study["trials"]
         runs = {"first": first, "again": again, "final": final}[given.stage](study, given.directory)
         lines = [json.dumps(line(run, given.stage)) + "\n" for run in runs]
     except (ConfigError, OSError) as error:
@@ -153,9 +156,10 @@ def ranking(study: Mapping, folder: Path, seeds: list[int], least: int) -> dict:
         for path in (folder / stage).rglob("*.json"):
             record = json.loads(path.read_text())
             config = record["config"]
-            family, _, _ = config["variant"].rpartition(".")
+            family, _, number = config["variant"].rpartition(".")
             key = f"{config['dataset']}/{config['model']}", family, config["variant"]
-            found.setdefault(key, {})[config["seed"]] = record
+            if int(number) < study["trials"]:
+                found.setdefault(key, {})[config["seed"]] = record
     ranked = {(task, name): [] for task, name, _, _ in families(study)}
     for (task, family, _), records in found.items():
         if (task, family) in ranked and set(seeds) <= set(records):
