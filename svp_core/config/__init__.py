@@ -83,6 +83,12 @@ def filled(run: Mapping) -> dict[str, dict]:
     }
 
 
+def reach(run: Mapping) -> int | None:
+    """Return how many consecutive blocks one loss of a run trains; raises ConfigError."""
+    model, method, _ = (options.fill(*place, run[key]) for key, place in places(run).items())
+    return method.reach(model.block_count)
+
+
 def refusals(
     config: Mapping, image_shape: tuple[int, ...], classes: int, train_size: int | None = None
 ) -> Iterator[str]:

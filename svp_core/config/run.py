@@ -27,6 +27,13 @@ class MethodOptions(options.OptionSet):
         """Return the rows d0 of the projections, or None where nothing is projected."""
         return None
 
+    def reach(self, depth: int | None) -> int | None:
+        """Return how many consecutive blocks one loss trains, of a model with so many blocks.
+
+        None where that is their number, and only building the model would tell it.
+        """
+        return depth
+
     @property
     def depth_law(self) -> int:
         """Return n where memory is linear in depth, counted in n-th powers of a step."""
