@@ -6,8 +6,9 @@ from made_costs import texts
 from matplotlib import pyplot as plt
 
 from figures import reach
-from svp_core import config, tables
+from svp_core import tables
 from svp_core.config import options
+from svp_core.config.filling import reach as reach_of
 from workflow.scripts import collect_reach
 
 UNITS = (1, 2, 4)
@@ -42,7 +43,7 @@ def run(method="svp", model="mlp", model_options=None, **method_options):
     ],
 )
 def test_reach_is_the_blocks_that_one_loss_trains(found, expected):
-    assert config.reach(found) == expected
+    assert reach_of(found) == expected
 
 
 def test_overlap_reaches_units_before():

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from svp_core import config, tables
+from svp_core import tables
+from svp_core.config.filling import reach as reach_of
 from svp_core.config.pairs import ConfigError
 from svp_core.tables.records import read_runs
 from svp_core.tables.statistics import of_baseline, paired_differences
@@ -15,7 +16,7 @@ from workflow.scripts.collect_ablation import rows
 def reach(path: str, record: dict) -> int | None:
     """How many consecutive blocks one loss of the run has trained."""
     try:
-        return config.reach(record["config"])
+        return reach_of(record["config"])
     except ConfigError as error:
         raise tables.TableError(f"{path}: config: {error}") from error
 

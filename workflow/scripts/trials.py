@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from svp_core import config as configs
 from svp_core import tables
+from svp_core.config.filling import filled
 from svp_core.config.pairs import ConfigError
 from svp_core.tables.contract import as_text
 from svp_core.tables.records import settings
@@ -78,7 +78,7 @@ def row(record: dict, known: dict[str, dict]) -> dict:
 def flat(config: dict) -> dict[str, str]:
     """Settings by path as text, with defaults of options that were added since the record."""
     try:
-        config = config | configs.filled(config)
+        config = config | filled(config)
     except (ConfigError, OSError):
         pass  # options of other code: as they were written
     found = sorted(settings({"config": config}).items())
