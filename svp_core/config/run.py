@@ -30,9 +30,14 @@ class MethodOptions(options.OptionSet):
     def reach(self, depth: int | None) -> int | None:
         """Return how many consecutive blocks one loss trains, of a model with so many blocks.
 
-        None where that is their number, and only building the model would tell it.
+        Those of a unit, and of the units before it that its loss trains, too; of a method without
+        units all, which is None where only building the model would tell it.
         """
-        return depth
+        blocks = getattr(self, "blocks", None)
+        if blocks is None:
+            return depth
+        blocks *= 1 + getattr(self, "overlap", 0)
+        return blocks if depth is None else min(blocks, depth)
 
     @property
     def depth_law(self) -> int:

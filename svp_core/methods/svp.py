@@ -60,11 +60,6 @@ class Options(MethodOptions):
         rows = self.rows(run.classes)
         return run.unit_widths(self.blocks) if rows is None else [rows]
 
-    def reach(self, depth):
-        """Return the blocks of a unit, and of the units before it that its loss trains, too."""
-        blocks = self.blocks * (1 + getattr(self, "overlap", 0))
-        return min(blocks, depth or blocks)
-
     def refuse(self, run):
         depth = run.model.block_count
         if depth and self.blocks > depth:
