@@ -1,6 +1,13 @@
 use rule ablation as reach with:
     input:
-        **study("reach", method={config["baseline"]: {}, "svp": {"blocks": [1, 2, 3, 4]}})
+        **study(
+            "reach",
+            method={
+                config["baseline"]: {},
+                "svp": {"blocks": [1, 2, 3, 4]},
+                "local_lda": {"blocks": [1, 2], "overlap": [0, 1, 3]},
+            },
+        )
         | study_scripts("workflow/scripts/collect_reach.py", "figures/reach.py"),
     output:
         **study_files("reach"),
