@@ -10,21 +10,24 @@ from svp_core.tables.statistics import ends
 ASIDE = 0.2  # of the distance between two series: seeds to the left, the mean to the right
 
 
-def limits(values: pd.Series, cells: list[pd.Series]) -> tuple[float, float]:
+def limits(
+    values: pd.Series, cells: list[pd.Series], ends_of_all: tuple[float, float] = (0, 100)
+) -> tuple[float, float]:
     """Ends of an axis of percentages: around all seeds; intervals widen it, but not without end.
 
-    cells: by what the seeds of one mean have in common.
+    cells: by what the seeds of one mean have in common; ends_of_all: of what values can be.
     """
+    least, most = ends_of_all
     values = values.dropna()
     if values.empty:
-        return 0, 100
+        return ends_of_all
     bottom, top = values.min(), values.max()
     room = max(0.5 * (top - bottom), 0.25)
     low, high = zip(*(ends(group) for _, group in values.groupby(cells)), strict=True)
     bottom = max(bottom - room, pd.Series([bottom, *low]).min())
     top = min(top + room, pd.Series([top, *high]).max())
     margin = max(0.05 * (top - bottom), 0.05)
-    return max(bottom - margin, 0), min(top, 100) + margin
+    return max(bottom - margin, least), min(top, most) + margin
 
 
 def draw(axes: Axes, x: pd.Series, y: pd.Series, look: dict, slot: float) -> bool:

@@ -17,6 +17,8 @@ LABELS = {
     "imagenet": "ImageNet",
     "resnet": "ResNet",
     "vit": "ViT",
+    "lda": "LDA",
+    "predsim": "PredSim",
 }
 SHORT = 4  # letters
 # of datasets, models and methods; new ones follow by the alphabet

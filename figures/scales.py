@@ -42,12 +42,15 @@ def log_axis(axis: Axis, room: float = 0.06, least: float = 1) -> None:
     axis.set_major_formatter(StrMethodFormatter("{x:g}"))
 
 
-def size_axis(axis: Axis, values: Iterable[float]) -> None:
-    """Make an axis logarithmic, with ticks at those of the sizes that it has room for."""
+def size_axis(axis: Axis, values: Iterable[float], apart: float = 0.26) -> None:
+    """Make an axis logarithmic, with ticks at those of the sizes that it has room for.
+
+    apart: distance of ticks, as a part of that between the smallest and the largest size.
+    """
     log_axis(axis)
     values = sorted(set(values), reverse=True)  # the largest is the one to read
     kept = values[:1]
     for value in values[1:]:
-        if value <= kept[-1] / (values[0] / values[-1]) ** 0.26:
+        if value <= kept[-1] / (values[0] / values[-1]) ** apart:
             kept.append(value)
     axis.set_major_locator(FixedLocator(kept))

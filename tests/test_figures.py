@@ -202,7 +202,7 @@ def test_a_matplotlibrc_in_the_working_directory_changes_nothing(small, tmp_path
         assert path.read_bytes() == other.read_bytes()
 
 
-@pytest.mark.parametrize("figure", [*INPUTS, "ablation"])
+@pytest.mark.parametrize("figure", [*INPUTS, "ablation", "reach"])
 def test_a_figure_says_what_it_asks_in_its_first_line(figure):
     first, _, rest = importlib.import_module(f"figures.{figure}").__doc__.partition("\n\n")
     assert first.endswith(".") and "\n" not in first and rest.strip()

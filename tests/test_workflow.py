@@ -109,7 +109,7 @@ def test_all_ablations_train_equal_runs_once(suite):
     names, planned = {path.stem for path in ROOT.glob("workflow/ablations/*.smk")}, jobs(printed)
     assert len(names) >= 12 and names < planned.keys()
     assert 130 <= planned["train"] <= 160
-    assert re.search("projection leaves out digits/mlp: .*readout: identity without", printed)
+    assert re.search("projection leaves out digits/mlp, svp: .*readout: identity without", printed)
 
 
 def test_lint_and_format_are_clean(suite):

@@ -1,4 +1,4 @@
-"""The runs of an ablation: a method with options that are varied, on some tasks."""
+"""The runs of an ablation: methods with options that are varied, on some tasks."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -15,22 +15,32 @@ SAFE = r"[A-Za-z0-9_.+-]+"  # of paths, wildcards and shells
 
 @dataclass(frozen=True)
 class Study:
-    """A question: lists among the options are varied, single values are fixed."""
+    """A question: lists among the options are varied, single values are fixed.
+
+    A method, or several, each with options of its own besides those that all of them have.
+    """
 
     name: str
-    method: str
+    method: str | Mapping[str, Mapping]
     tasks: tuple[str, ...]
     seeds: tuple[int, ...]
     options: Mapping
 
-    def combinations(self) -> Iterator[dict]:
-        """Yield the options of every cell."""
-        axes = [
-            values if isinstance(values, list | tuple | range) else [values]
-            for values in self.options.values()
-        ]
-        for values in product(*axes):
-            yield dict(zip(self.options, values, strict=True))
+    @property
+    def methods(self) -> Mapping[str, Mapping]:
+        """The options of every method alone."""
+        return {self.method: {}} if isinstance(self.method, str) else self.method
+
+    def combinations(self) -> Iterator[tuple[str, dict]]:
+        """Yield the method and the options of every cell."""
+        for method, own in self.methods.items():
+            options = {**self.options, **own}
+            axes = [
+                values if isinstance(values, list | tuple | range) else [values]
+                for values in options.values()
+            ]
+            for values in product(*axes):
+                yield method, dict(zip(options, values, strict=True))
 
 
 def runs(config: Mapping, study: Study) -> tuple[list[dict], list[str]]:
@@ -40,15 +50,14 @@ def runs(config: Mapping, study: Study) -> tuple[list[dict], list[str]]:
     """
     found, left_out = {}, []
     try:
-        require_file("method", study.method)
-        for task in study.tasks:
-            base = base_run(config, task, study.method, "it")
-            for cell in study.combinations():
-                run, reason = resolved(base, cell)
-                if run:
-                    found[task, run["variant"]] = run
-                else:
-                    left_out.append(f"{task}: {reason}")
+        for method in study.methods:
+            require_file("method", method)
+        for task, (method, cell) in product(study.tasks, study.combinations()):
+            run, reason = resolved(base_run(config, task, method, "it"), cell)
+            if run:
+                found[task, method, run["variant"]] = run
+            else:
+                left_out.append(f"{task}, {method}: {reason}")
         if len(found) < 2:
             why = "; ".join(left_out) or "it varies nothing"
             raise ConfigError(f"fewer than two settings to compare: {why}")

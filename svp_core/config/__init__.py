@@ -6,10 +6,10 @@ from functools import cache, partial
 
 from svp_core import datasets
 from svp_core.config import options
+from svp_core.config.filling import AXES, filled, places
 from svp_core.config.pairs import ConfigError
 from svp_core.config.run import Run
 
-AXES = {"dataset": "datasets", "model": "models", "method": "methods", "metric": "metrics"}
 NAME = {"type": "string", "pattern": "^[a-zA-Z0-9_.+-]+$"}
 OPTIONS = {"type": "object", "default": {}}
 SCHEMA = {
@@ -64,23 +64,6 @@ def resolve(run: Mapping) -> dict:
     for offence in refusals(config, facts.shape, facts.classes, facts.train_size):
         raise ConfigError(offence)
     return config
-
-
-def places(run: Mapping) -> dict[str, tuple[str, str]]:
-    """Return folder and file that declare the options below each key of a run or cell."""
-    return {
-        "model_options": (AXES["model"], run["model"]),
-        "method_options": (AXES["method"], run["method"]),
-        "recipe": ("", "recipe"),
-    }
-
-
-def filled(run: Mapping) -> dict[str, dict]:
-    """Return all options of a run or cell by key, defaults filled in; raises ConfigError."""
-    return {
-        key: options.plain(options.fill(*place, run[key], f"{key}."))
-        for key, place in places(run).items()
-    }
 
 
 def refusals(

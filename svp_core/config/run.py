@@ -27,6 +27,18 @@ class MethodOptions(options.OptionSet):
         """Return the rows d0 of the projections, or None where nothing is projected."""
         return None
 
+    def reach(self, depth: int | None) -> int | None:
+        """Return how many consecutive blocks one loss trains, of a model with so many blocks.
+
+        Those of a unit, and of the units before it that its loss trains, too; of a method without
+        units all, which is None where only building the model would tell it.
+        """
+        blocks = getattr(self, "blocks", None)
+        if blocks is None:
+            return depth
+        blocks *= 1 + getattr(self, "overlap", 0)
+        return blocks if depth is None else min(blocks, depth)
+
     @property
     def depth_law(self) -> int:
         """Return n where memory is linear in depth, counted in n-th powers of a step."""

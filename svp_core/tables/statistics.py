@@ -27,13 +27,20 @@ def ends(values: Iterable[float]) -> tuple[float, float]:
 
 
 def paired_differences(runs: pd.DataFrame, baseline: str) -> pd.Series:
-    """Test accuracy minus the baseline's of the same dataset, model and seed; empty without one.
+    """Test accuracy minus the baseline's of the same dataset, model and seed; empty without one."""
+    itself = (runs["method"] == baseline) & (runs["variant"] == "default")
+    others = of_baseline(runs, baseline, "test_accuracy")
+    return (runs["test_accuracy"] - others).mask(itself)
+
+
+def of_baseline(runs: pd.DataFrame, baseline: str, column: str) -> pd.Series:
+    """What the baseline has in a column, of the same dataset, model and seed; empty without one.
 
     The baseline's run is that of the same variant where there is one (a change of sizes or recipe),
     else the default one.
     """
     is_baseline = runs["method"] == baseline
-    others = runs[is_baseline].set_index([*PAIR, "variant"])["test_accuracy"]
+    others = runs[is_baseline].set_index([*PAIR, "variant"])[column]
     variants = [
         "default"
         if row.method == baseline or (*row[:3], row.variant) not in others.index
@@ -41,5 +48,4 @@ def paired_differences(runs: pd.DataFrame, baseline: str) -> pd.Series:
         for row in runs[[*PAIR, "method", "variant"]].itertuples(index=False)
     ]
     keys = pd.MultiIndex.from_frame(runs.assign(variant=variants)[[*PAIR, "variant"]])
-    itself = is_baseline & (runs["variant"] == "default")
-    return (runs["test_accuracy"] - others.reindex(keys).to_numpy()).mask(itself)
+    return pd.Series(others.reindex(keys).to_numpy(), runs.index)

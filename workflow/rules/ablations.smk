@@ -7,8 +7,10 @@ rule ablation:
         "../../envs/figures.yaml"
     params:
         question="",
+        options="",  # of the script that collects
     shell:
-        '"$PYTHON" {input.collect:q} {input.records:q} --output {output.table:q} > {log:q} 2>&1'
+        '"$PYTHON" {input.collect:q} {input.records:q} --output {output.table:q}'
+        " {params.options} > {log:q} 2>&1"
         ' && "$PYTHON" {input.draw:q} {output.table:q}'
         " --png {output.png:q} --pdf {output.pdf:q} >> {log:q} 2>&1"
 

@@ -1,8 +1,8 @@
 def study(name, method, tasks=None, seed=None, **options):
     """Plan the runs of an ablation; return the inputs of its rule.
 
-    Lists among the options are varied, single values fixed; tasks and seeds are those of the config
-    unless given.
+    Lists among the options are varied, single values fixed; a mapping of methods gives each options
+    of its own. Tasks and seeds are those of the config unless given.
     """
     chosen = config["ablations"] | {
         key: value for key, value in {"tasks": tasks, "seed": seed}.items() if value is not None
@@ -10,10 +10,14 @@ def study(name, method, tasks=None, seed=None, **options):
     one = studies.Study(name, method, tuple(chosen["tasks"]), tuple(chosen["seed"]), options)
     planned(PLAN.add_study, one)
     workflow.localrules(name)  # `use rule` does not pass it on
+    return {"records": lambda wildcards: study_records(name)} | study_scripts()
+
+
+def study_scripts(collector="workflow/scripts/collect_ablation.py", figure="figures/ablation.py"):
+    """The inputs of an ablation that make its table and its figure; others replace these."""
     return {
-        "records": lambda wildcards: study_records(name),
-        "collect": suite_files(collector := "workflow/scripts/collect_ablation.py"),
-        "draw": suite_files(figure := "figures/ablation.py"),
+        "collect": suite_files(collector),
+        "draw": suite_files(figure),
         "library": suite_files(*libraries.libraries(collector), *libraries.libraries(figure)),
     }
 

@@ -1,0 +1,53 @@
+"""Collect the records of a study and of a baseline into a table of reach, accuracy and cost."""
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+
+from svp_core import tables
+from svp_core.config.filling import reach as reach_of
+from svp_core.config.pairs import ConfigError
+from svp_core.tables.records import read_runs
+from svp_core.tables.statistics import of_baseline, paired_differences
+from workflow.scripts.collect_ablation import rows
+
+
+def reach(path: str, record: dict) -> int | None:
+    """How many consecutive blocks one loss of the run has trained."""
+    try:
+        return reach_of(record["config"])
+    except ConfigError as error:
+        raise tables.TableError(f"{path}: config: {error}") from error
+
+
+def with_baseline(frame: pd.DataFrame, baseline: str) -> pd.DataFrame:
+    """The table with what each run has beside its baseline's."""
+    memory = frame["peak_memory_bytes"].astype(float)
+    return frame.assign(
+        baseline=baseline,
+        difference=paired_differences(frame, baseline),
+        relative_memory=memory / of_baseline(frame, baseline, "peak_memory_bytes").astype(float),
+    )
+
+
+@tables.exit_on_error()
+def main(arguments: list[str] | None = None) -> None:
+    """Validate every record, then write the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("records", nargs="+", metavar="RECORD", help="JSON record of a run")
+    parser.add_argument("--output", type=Path, required=True, help="table to write (CSV)")
+    parser.add_argument("--baseline", required=True, metavar="METHOD", help="to compare with")
+    options = parser.parse_args(arguments)
+
+    records = read_runs(options.records)
+    found = [
+        row | {"reach": reach(*item)}
+        for row, item in zip(rows(records, "reach"), records.items(), strict=True)
+    ]
+    table = with_baseline(tables.from_rows(found, "reach"), options.baseline)
+    tables.write({options.output: tables.csv_bytes(table)})
+
+
+if __name__ == "__main__":
+    main()
