@@ -19,7 +19,7 @@ from statistics import mean
 
 import yaml
 
-from svp_core.config import resolve
+from svp_core.config import options, resolve
 from svp_core.config.pairs import ConfigError
 from svp_core.runtime.files import write_atomically
 from svp_core.seeds import derive
@@ -140,7 +140,8 @@ def finals(part: Mapping, best: Mapping) -> Iterator[dict]:
             run = deepcopy(run) | {"variant": family}
             run["recipe"] |= {"train_images": size, "validation_images": None}
             if rule:
-                run["method_options"]["inference"] = rule
+                own, change = run["method_options"], {"inference": rule}
+                run["method_options"] = options.merged("methods", run["method"], own, change)
             for seed in range(part["seeds"]):
                 yield run | {"seed": seed, "metrics": ["nll", "ece"]}
 
