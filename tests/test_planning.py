@@ -5,7 +5,9 @@ import re
 from pathlib import Path
 
 import pytest
-from suite_copy import change, default_config
+import yaml
+from snakemake.utils import update_config
+from suite_copy import ROOT, change, default_config
 
 from svp_core import provenance
 from svp_core.config import options
@@ -292,3 +294,11 @@ def test_a_grid_may_leave_tasks_out():
     assert {run["model"] for run in planning.Plan(config).grid.values()} == {"mlp", "vit"}
     with pytest.raises(ConfigError, match="leave_out: digits/resnet is no task of the grid"):
         planning.Plan(change(config, "grid.leave_out", ["digits/resnet"]))
+
+
+@pytest.mark.parametrize(("name", "tasks"), [("gpu", 5), ("paper", 24)])
+def test_the_large_configs_are_planned(name, tasks):
+    config = default_config()
+    update_config(config, yaml.safe_load((ROOT / f"config/{name}.yaml").read_text()))
+    assert len(planning.Plan(config).grid) == tasks * len(config["grid"]["method"]) * 5
+    costs.Costs(config).check()
