@@ -17,10 +17,14 @@ LABELS = {
     "imagenet": "ImageNet",
     "resnet": "ResNet",
     "vit": "ViT",
+    "local_lda": "Local LDA",
 }
 SHORT = 4  # letters
 # of datasets, models and methods; new ones follow by the alphabet
-ORDER = "digits mnist fashion_mnist cifar imagenette imagenet mlp cnn vgg resnet vit bp svp sll"
+ORDER = (
+    "digits mnist fashion_mnist cifar imagenette imagenet mlp cnn vgg resnet vit"
+    " bp svp sll local_lda predsim"
+)
 SIZES = {"depth": "depth", "width": "width", "batch": "batch", "image_size": "image size"}
 
 
