@@ -18,11 +18,15 @@ LABELS = {
     "resnet": "ResNet",
     "vit": "ViT",
     "lda": "LDA",
+    "local_lda": "Local LDA",
     "predsim": "PredSim",
 }
 SHORT = 4  # letters
 # of datasets, models and methods; new ones follow by the alphabet
-ORDER = "digits mnist fashion_mnist cifar imagenette imagenet mlp cnn vgg resnet vit bp svp sll"
+ORDER = (
+    "digits mnist fashion_mnist cifar imagenette imagenet mlp cnn vgg resnet vit"
+    " bp svp sll local_lda predsim"
+)
 SIZES = {"depth": "depth", "width": "width", "batch": "batch", "image_size": "image size"}
 
 

@@ -23,10 +23,18 @@ LINE = 0.16  # height of one more line
 MIB = 2**20
 
 # Okabe and Ito's colours, which stay distinct for colour-blind readers; known methods keep theirs.
-COLOURS = {"bp": "#000000", "svp": "#0072B2", "sll": "#D55E00"}
-OTHER_COLOURS = ["#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
-MARKERS, OTHER_MARKERS = {"bp": "o", "svp": "s", "sll": "^"}, "Dv<>XPph*dH"
-DASHES = {"bp": "-", "svp": "--", "sll": "-."}
+# Others have what is left of them, and wine and olive of Tol's muted scheme.
+COLOURS = {
+    "bp": "#000000",
+    "svp": "#0072B2",
+    "sll": "#D55E00",
+    "local_lda": "#009E73",
+    "predsim": "#CC79A7",
+}
+OTHER_COLOURS = ["#E69F00", "#56B4E9", "#882255", "#999933"]
+MARKERS = {"bp": "o", "svp": "s", "sll": "^", "local_lda": "P", "predsim": "X"}
+OTHER_MARKERS = "Dv<>ph*dH"
+DASHES = {"bp": "-", "svp": "--", "sll": "-.", "local_lda": (0, (5, 1, 1, 1, 1, 1)), "predsim": ":"}
 OTHER_DASHES = [(0, (4, 1.5)), (0, (1, 1)), (0, (6, 1, 1, 1)), (0, (3, 1, 1, 1, 1, 1))]
 PALER = [0.25, 0.6, 0.45]  # parts of white in the colours of variants, in turn
 

@@ -24,7 +24,7 @@ class MapOptions(ModelOptions):
         " their standard deviations, or all of it",
     )
     grid: int = integer(
-        4, "of avg, most cells a side that it keeps; 1 is the global average", at_least=1
+        4, "of avg and avg_std, most cells a side that they keep; 1 is the whole map", at_least=1
     )
 
 

@@ -73,7 +73,8 @@ def families(study: Mapping) -> Iterator[tuple[str, str, dict, dict]]:
             run |= {"variant": name, "model_options": dict(settings["model"]), "metrics": []}
             run |= {"recipe": dict(settings["recipe"])}
             run |= {"method_options": dict(family.get("options", {}))}
-            yield task, name, run, settings.get("space", {}) | family.get("space", {})
+            drawn = settings.get("space", {}) | family.get("space", {})
+            yield task, name, run, family.get("listed", drawn)
 
 
 def first(study: Mapping, folder: Path) -> list[dict]:
@@ -85,8 +86,18 @@ def first(study: Mapping, folder: Path) -> list[dict]:
     return [run for turn in zip(*drawn, strict=True) for run in turn]
 
 
-def trials(run: dict, space: Mapping, count: int, family: str) -> list[dict]:
-    """Return different draws from the space, the same in every call; raises ConfigError."""
+def trials(run: dict, space: Mapping | list, count: int, family: str) -> list[dict]:
+    """Return different draws from the space, the same in every call, or those of a list.
+
+    Raises ConfigError where there are fewer.
+    """
+    if isinstance(space, list):
+        space = space[:count]
+        numbered = enumerate(changed(run, one) for one in space)
+        found = [one | {"variant": f"{family}.{number:02d}"} for number, one in numbered]
+        if len(found) < count:
+            raise ConfigError(f"{family}.listed: {len(found)} of {count} trials")
+        return found
     task = f"{run['dataset']}/{run['model']}"
     generator, found = random.Random(derive(0, "trials", task, family)), {}
     for _ in range(100 * count):

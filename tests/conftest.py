@@ -35,7 +35,8 @@ def package(tmp_path, monkeypatch):
     for module in (options, provenance):
         monkeypatch.setattr(module, "PACKAGE", copy)
     monkeypatch.setattr(provenance, "CHECKS", copy / "config")
-    for folder in ("methods", "models", "metrics", "local.projections", "local.readouts"):
+    parts = ("projections", "readouts", "inferences", "auxiliaries")
+    for folder in ("methods", "models", "metrics", *(f"local.{name}" for name in parts)):
         module = import_module(f"svp_core.{folder}")
         place = str(copy.joinpath(*folder.split(".")))
         monkeypatch.setattr(module, "__path__", [*module.__path__, place])

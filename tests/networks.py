@@ -10,6 +10,8 @@ from svp_core.config.options import fill
 from svp_core.task import Task
 
 SHAPE = (1, 8, 8)
+# options by which a few random images are not told apart at once, so that there is a loss
+UNSURE = {"local_lda": {"d0": 4, "shrinkage": 3.0}}
 
 
 def build(name: str, image_shape=(3, 32, 32), seed: int = 0, **given) -> models.Model:

@@ -108,7 +108,8 @@ WITHOUT_TORCH = """
 import sys
 from svp_core.config import AXES, options, resolve
 resolve(%r)
-for folder in (*AXES.values(), "local/projections", "local/readouts", "local/alignments"):
+parts = ("projections", "readouts", "alignments", "auxiliaries", "inferences")
+for folder in (*AXES.values(), *(f"local/{name}" for name in parts)):
     for name in options.names(folder) if folder not in ("datasets", "metrics") else ():
         options.schema(options.declared(folder, name))
 options.schema(options.declared("", "recipe"))

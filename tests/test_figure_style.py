@@ -6,7 +6,8 @@ import pytest
 
 from figures import intervals, names, style
 
-METHODS = ["bp", "svp", "sll", "dfa", "unheard_of"]
+KNOWN = ["bp", "svp", "sll", "local_lda", "predsim"]
+METHODS = [*KNOWN, "dfa", "unheard_of"]
 VARIANTS = ["default", "after", "d0_128", "d0_1024", "d0_512", "fused", "micro_batches_4", "x", "y"]
 
 
@@ -44,7 +45,19 @@ def test_a_new_variant_recolours_no_method():
 def test_a_variant_has_one_marker_with_every_known_method():
     looks = style.looks(EVERY)
     for variant in VARIANTS[1:]:
-        assert len({looks[method, variant]["marker"] for method in ("bp", "svp", "sll")}) == 1
+        assert len({looks[method, variant]["marker"] for method in KNOWN}) == 1
+
+
+def test_a_known_method_has_its_place_and_its_look_whoever_else_is_there():
+    assert names.ordered(reversed(METHODS)) == METHODS
+    assert list(style.COLOURS) == list(style.MARKERS) == list(style.DASHES) == KNOWN
+    assert not set(style.COLOURS.values()) & set(style.OTHER_COLOURS)
+    looks = style.looks(EVERY)
+    for look in ("color", "marker", "linestyle"):
+        assert len({str(looks[method, "default"][look]) for method in KNOWN}) == len(KNOWN)
+    for method in KNOWN:
+        series = method, "default"
+        assert style.looks(table(series)) == {series: looks[series]}
 
 
 def test_series_come_by_method_then_default_then_variants_with_numbers_by_size():
@@ -69,6 +82,8 @@ def test_the_default_variant_is_not_named():
         ("mlp_1000", "MLP 1000"),
         ("sgd_bp", "SGD BP"),
         ("dfa", "DFA"),
+        ("local_lda", "Local LDA"),
+        ("predsim", "predsim"),
         ("unheard_of", "unheard of"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Batches: order, normalisation, augmentation, subsets, and images that stream from files."""
+"""Batches: order, normalisation, augmentation, and images that stream from files."""
 
 import json
 from dataclasses import replace
@@ -10,12 +10,10 @@ import small_sets
 import torch
 
 from svp_core import datasets, fetch
-from svp_core.config import resolve
-from svp_core.config.pairs import ConfigError
 from svp_core.data import image_files, streaming
 from svp_core.data.augmentation import crop, cutout, flip
 from svp_core.data.files import DataError
-from svp_core.data.loading import ResidentImages, load_images, stratified
+from svp_core.data.loading import ResidentImages, load_images
 from svp_core.data.streaming import StreamedImages
 from svp_core.datasets import Facts, Split
 from svp_core.seeds import derive
@@ -116,46 +114,6 @@ def test_cutout_hides_one_square_of_a_quarter_of_the_side():
     assert rows.any(0).all() and columns.any(0).all()  # no place is spared
 
 
-def test_a_subset_is_stratified_fixed_and_nested():
-    labels = np.repeat([0, 1, 2], [600, 300, 100])
-    labels = labels[np.random.default_rng(0).permutation(1000)]
-    chosen = stratified(labels, 100)
-    assert np.bincount(labels[chosen]).tolist() == [60, 30, 10]
-    assert len(set(chosen)) == 100 and (np.diff(chosen) > 0).all()
-    assert set(stratified(labels, 40)) < set(chosen)
-    assert sorted(labels[stratified(labels, 3)]) == [0, 1, 2]
-    assert np.array_equal(stratified(labels, 100), chosen)
-    assert np.array_equal(stratified(labels, 1000), np.arange(1000))
-
-
-def config(dataset: str = "digits", **recipe) -> dict:
-    run = {"dataset": dataset, "model": "mlp", "method": "svp", "seed": 0}
-    return resolve(run | {"recipe": recipe})
-
-
-def test_a_config_chooses_the_training_images_only(tmp_path):
-    train, test = load_images(config(train_images=100), tmp_path, CPU)
-    everything, _ = load_images(config(), tmp_path, CPU)
-    assert (len(train), len(everything), len(test)) == (100, 1257, 540)
-    assert torch.bincount(train.labels).tolist() == [10] * 10
-
-
-@pytest.mark.parametrize(
-    ("recipe", "message"),
-    [
-        ({"train_images": 9}, "recipe.train_images: 9 is not from 10 classes to 1257 images"),
-        ({"train_images": 1258}, "recipe.train_images: 1258 is not from"),
-        ({"train_images": 0}, "recipe.train_images: 0 is less than"),
-        ({"train_images": 50, "batch_size": 51}, "recipe.batch_size: 51 exceeds the 50 images"),
-        ({"augmentation": ["rotate"]}, "recipe.augmentation.*'rotate' is not one of"),
-        ({"augmentation": ["flip", "flip"]}, "recipe.augmentation.*non-unique"),
-    ],
-)
-def test_impossible_recipes_are_refused(recipe, message):
-    with pytest.raises(ConfigError, match=message):
-        config(**recipe)
-
-
 @pytest.fixture(params=["folder", "shards"])
 def files(request, tmp_path, monkeypatch):
     """A data folder with a tiny Imagenette, read by two workers."""
@@ -164,7 +122,7 @@ def files(request, tmp_path, monkeypatch):
 
 
 def streamed(data_dir, **recipe) -> list[StreamedImages]:
-    wanted = {"train_images": None, "augmentation": []} | recipe
+    wanted = {"train_images": None, "validation_images": None, "augmentation": []} | recipe
     return load_images({"dataset": "imagenette", "recipe": wanted}, data_dir, CPU)
 
 
@@ -232,17 +190,6 @@ def test_every_streamed_image_has_a_crop_of_its_own(files, monkeypatch):
     for number in (1, 2):
         list(train.shuffled(8, seed=0, epoch=number))
     assert len({seed for _, seed in seen}) == 48
-
-
-def test_a_streamed_subset_is_stratified_and_stays_itself(files):
-    train, _ = streamed(files, train_images=6)
-    assert len(train) == 6
-    labels = torch.cat([labels for _, labels in train.in_order(4)])
-    assert labels.tolist() == train.files.labels.tolist() == [0, 0, 1, 1, 2, 2]
-    chosen = [{sample.index for sample in train.files.samples(seed)} for seed in (None, 0, 1)]
-    assert chosen[0] == chosen[1] == chosen[2] and len(chosen[0]) == 6
-    smaller = train.files.subset(np.array([0, 3]))
-    assert [sample.label for sample in smaller.samples(None)] == [0, 1]
 
 
 def test_shards_and_folders_give_the_same_images(tmp_path, monkeypatch):

@@ -139,7 +139,7 @@ def test_paired_seeds_share_initial_weights():
     assert not torch.equal(local.units[0].projection, other.units[0].projection)
 
 
-@pytest.mark.parametrize("method", ["bp", "svp", "sll", "predsim"])
+@pytest.mark.parametrize("method", ["bp", "svp", "sll", "predsim", "local_lda"])
 @pytest.mark.parametrize("model", ["mlp", "cnn", "vit"])
 def test_every_method_learns_a_batch_with_every_model(model, method):
     trained = build(model=model, method=method, model_options={})

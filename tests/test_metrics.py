@@ -101,7 +101,8 @@ class Images:
         yield from zip(self.images.split(size), self.labels.split(size), strict=True)
 
 
-METHODS = {"bp": 1, "svp": 3, "predsim": 3}  # units that predict, of three blocks
+ACCURACIES = {"accuracy_last", "accuracy_mean"}  # by the rules of inference, after every epoch
+METHODS = {"bp": 1, "svp": 3, "predsim": 3, "local_lda": 3}  # units that predict, of three blocks
 
 
 def method_on_three_blocks(name: str):
@@ -146,7 +147,9 @@ def test_a_metric_of_features_has_one_value_a_block_or_unit(name, package):
     found = evaluation.evaluate(method, images, ["spread"])["metrics"]
     features = method.features(images.images[:1000])
     assert [one.shape for one in features] == [(1000, 16)] * 3
-    assert found == {"unit_spread": pytest.approx([one.double().var().item() for one in features])}
+    expected = [one.double().var().item() for one in features]
+    assert found.pop("unit_spread") == pytest.approx(expected)
+    assert set(found) == (ACCURACIES if METHODS[name] > 1 else set())
 
 
 def record_of(folder: Path, *settings: str) -> dict:
@@ -159,14 +162,15 @@ def record_of(folder: Path, *settings: str) -> dict:
     return record
 
 
-NAMES = {"nll", "unit_nll", "ece", "unit_ece"}
+NAMES = ACCURACIES | {f"{one}{rule}" for one in ("nll", "ece") for rule in ("", "_last", "_mean")}
+NAMES |= {"unit_nll", "unit_ece"}
 
 
 def test_metrics_are_those_of_the_last_epoch_unless_every_epoch_is_asked_for(tmp_path, package):
     write(package, "metrics/spread.py", SPREAD)
     last = record_of(tmp_path)
     every = record_of(tmp_path, "metrics_every_epoch=true", "metrics=[nll, ece, spread]")
-    assert [set(entry["metrics"]) for entry in last["curves"]] == [set(), set(), NAMES]
+    assert [set(entry["metrics"]) for entry in last["curves"]] == [ACCURACIES, ACCURACIES, NAMES]
     wanted = NAMES | {"unit_spread"}
     assert [set(entry["metrics"]) for entry in every["curves"]] == [wanted] * 3
     for record in (last, every):
@@ -182,7 +186,8 @@ def test_metrics_are_those_of_the_last_epoch_unless_every_epoch_is_asked_for(tmp
 
 def test_a_run_may_ask_for_no_metric(tmp_path):
     record = record_of(tmp_path, "metrics=[]", "recipe.train_images=200")
-    assert set(record["metrics"]) == {"unit_accuracy"} and record["test_accuracy"] > 0
+    assert set(record["metrics"]) == {"unit_accuracy"} | ACCURACIES
+    assert record["test_accuracy"] == record["metrics"]["accuracy_last"] > 0
 
 
 def test_a_metric_that_measures_nothing_is_refused_before_the_training(tmp_path, package, capsys):

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from networks import batch, build, build_method, losses_of_step
+from networks import UNSURE, batch, build, build_method, losses_of_step
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
@@ -22,19 +22,20 @@ SMALL = {
 VIT_S = {"depth": 12, "width": 384, "heads": 6, "patch": 16}
 
 
-@pytest.mark.parametrize("method", ["bp", "svp", "predsim"])
+@pytest.mark.parametrize("method", ["bp", "svp", "predsim", "local_lda"])
 @pytest.mark.parametrize("image_shape", [(1, 28, 28), (2, 16, 20), (3, 32, 32)])
 @pytest.mark.parametrize("model", SMALL)
 def test_every_model_learns_images_of_any_size(model, image_shape, method):
     network = build(model, image_shape, **SMALL[model])
-    trained = build_method(network, method, image_shape=image_shape, optimizer="adamw")
-    images, labels = batch(image_shape)
+    settings = {"method_options": UNSURE.get(method), "optimizer": "adamw"}
+    trained = build_method(network, method, image_shape=image_shape, **settings)
+    images, labels = batch(image_shape, 16)
     losses = torch.stack([losses_of_step(trained, images, labels) for _ in range(6)])
     assert losses.isfinite().all()
     assert losses[-1].mean() < losses[0].mean()
 
 
-@pytest.mark.parametrize("method", ["bp", "svp", "predsim"])
+@pytest.mark.parametrize("method", ["bp", "svp", "predsim", "local_lda"])
 @pytest.mark.parametrize("model", SMALL)
 def test_every_model_runs_in_bfloat16_and_channels_last(model, method):
     trained = build_method(build(model, **SMALL[model]), method, precision="bfloat16")
@@ -42,7 +43,8 @@ def test_every_model_runs_in_bfloat16_and_channels_last(model, method):
     images, labels = batch((3, 32, 32))
     images = images.to(memory_format=torch.channels_last)
     assert losses_of_step(trained, images, labels).isfinite().all()
-    assert all(logits.isfinite().all() for logits in trained.eval().predict(images))
+    units, network, rules = trained.eval().predict(images)
+    assert all(one.isfinite().all() for one in (*units, network, *rules.values()))
 
 
 def every_layout() -> list[tuple[str, dict]]:
@@ -81,7 +83,7 @@ def test_every_layout_is_an_option():
         ("vgg", {"width": 0}, "width: 0 is less than or equal to the minimum of 0"),
         ("vgg", {"classifier": [0]}, "classifier.0: 0 is less than the minimum of 1"),
         ("resnet", {"layout": 20}, "layout: 20 is not one of [18, 34, 50, 101, 152]"),
-        ("resnet", {"pool": "mean"}, "pool: 'mean' is not one of ['avg', 'flatten']"),
+        ("resnet", {"pool": "mean"}, "pool: 'mean' is not one of ['avg', 'avg_std', 'flatten']"),
         ("cnn", {"grid": 0}, "grid: 0 is less than the minimum of 1"),
         ("vit", {"pool": "cls"}, "pool: cls reads a class token; set class_token"),
     ],
@@ -118,7 +120,7 @@ def weights_of(blocks: nn.ModuleList) -> list[torch.Tensor]:
     return [parameter for parameter in blocks.parameters() if parameter.dim() > 1]
 
 
-@pytest.mark.parametrize("method", ["bp", "svp", "predsim"])
+@pytest.mark.parametrize("method", ["bp", "svp", "predsim", "local_lda"])
 @pytest.mark.parametrize("model", SMALL)
 def test_memory_is_simulated_exactly(model, method):
     real = step_memory(model, method, (3, 32, 32), **SMALL[model])

@@ -77,7 +77,7 @@ def test_the_whole_network_without_own_losses_is_backpropagation():
         hidden, reading = method.read(index, hidden)
         losses.append(method.local_loss(reading, None, labels))
     blocks = [list(unit.blocks.parameters()) for unit in method.units]
-    # unit 1 hears from the losses of 2 and 3, unit 2 from that of 3: without the middle loss it is BP
+    # unit 1 hears from losses 2 and 3, unit 2 from loss 3: without the middle loss it is BP
     wanted = torch.autograd.grad(losses[2], blocks[1] + blocks[2], retain_graph=True)
     found = stepped(method, images, labels)
     size = len(blocks[1])
@@ -107,9 +107,7 @@ def test_memory_holds_the_units_that_are_reached_and_stays_flat_in_depth(overlap
         peaks.append(measure_step(method, *batch(SHAPE, 64))["activations"])
     assert peaks[0] == peaks[1]
     if overlap:
-        method = build_method(
-            build("mlp", SHAPE, depth=6, width=32), "svp", method_options=PLAIN
-        )
+        method = build_method(build("mlp", SHAPE, depth=6, width=32), "svp", method_options=PLAIN)
         alone = measure_step(method, *batch(SHAPE, 64))["activations"]
         assert alone < peaks[0] < (overlap + 1.5) * alone
 

@@ -1,5 +1,6 @@
 """What a reading, and the head of BP, see of an activation."""
 
+import numpy as np
 import torch
 from networks import build, build_method
 
@@ -26,6 +27,27 @@ def test_phi_keeps_a_grid_of_a_map_and_a_vector_as_it_is():
     )
     assert torch.equal(phi(grid=20)(maps), phi(pool="flatten")(maps))
     assert phi(grid=4)(vector) is vector
+
+
+def test_phi_may_hold_the_standard_deviations_of_the_cells_as_well():
+    """A map of 5x7 in at most 2x2 cells of 3x4, the last of which hold what is left."""
+    generator = np.random.default_rng(0)
+    maps = 10 + generator.normal(size=(2, 3, 5, 7)) * np.arange(1, 4)[:, None, None]
+    maps[0, 0, :3, :4] = 0.5  # a constant cell, at whose root the gradient would be infinite
+    averages, deviations = np.empty((2, 3, 2, 2)), np.empty((2, 3, 2, 2))
+    for row, rows in enumerate((slice(0, 3), slice(3, 5))):
+        for column, columns in enumerate((slice(0, 4), slice(4, 7))):
+            cell = maps[:, :, rows, columns]
+            averages[:, :, row, column] = cell.mean(axis=(2, 3))
+            deviations[:, :, row, column] = np.maximum(cell.std(axis=(2, 3)), 1e-3)
+    given = torch.from_numpy(maps).requires_grad_()
+    found = phi(pool="avg_std", grid=2)(given)
+    expected = np.concatenate([averages.reshape(2, -1), deviations.reshape(2, -1)], axis=1)
+    np.testing.assert_allclose(found.detach(), expected, rtol=1e-9)
+    found.sum().backward()
+    assert given.grad.isfinite().all()
+    vector = torch.randn(2, 5)
+    assert phi(pool="avg_std")(vector) is vector
 
 
 def test_phi_of_tokens_is_their_mean_or_the_first():

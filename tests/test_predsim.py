@@ -117,7 +117,7 @@ def test_a_cell_at_the_border_averages_what_it_holds():
 def test_at_first_no_image_is_told_from_another(model, loss):
     method = on(model, loss=loss)
     assert all(not one.linear.weight.any() for one in method.readouts)
-    for prediction in method.predict(batch(SHAPE)[0]):
+    for prediction in method.predict(batch(SHAPE)[0]).units:
         assert torch.equal(prediction, prediction[:1].expand_as(prediction))
 
 
@@ -267,7 +267,7 @@ def test_bfloat16_keeps_losses_and_weights_in_float32(model, loss):
     assert losses[1].dtype == torch.float32
     torch.testing.assert_close(*losses, rtol=0.1, atol=0.05)
     assert all(parameter.dtype == torch.float32 for parameter in mixed.parameters())
-    assert all(one.dtype == torch.float32 for one in mixed.predict(batch(SHAPE)[0]))
+    assert mixed.predict(batch(SHAPE)[0]).network.dtype == torch.float32
 
 
 @pytest.mark.parametrize(

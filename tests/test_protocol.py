@@ -7,7 +7,16 @@ import jsonschema
 import pytest
 import torch
 import yaml
-from networks import SHAPE, batch, build, build_method, losses_of_step, on_three_blocks, saved
+from networks import (
+    SHAPE,
+    UNSURE,
+    batch,
+    build,
+    build_method,
+    losses_of_step,
+    on_three_blocks,
+    saved,
+)
 from new_files import write
 
 from svp_core.config import resolve
@@ -24,9 +33,13 @@ SCHEMA = Path(__file__).parents[1] / "svp_core/training/record.schema.yaml"
 MLP = ["dataset=digits", "model=mlp", "seed=0", "model_options.width=16", "recipe.epochs=2"]
 
 
-@pytest.mark.parametrize(("method", "units"), [("bp", 1), ("svp", 3), ("sll", 3), ("predsim", 3)])
+UNITS = {"bp": 1, "svp": 3, "sll": 3, "predsim": 3, "local_lda": 3}
+
+
+@pytest.mark.parametrize(("method", "units"), UNITS.items())
 def test_drain_returns_the_sums_since_the_last_time(method, units):
-    one, other = on_three_blocks(method), on_three_blocks(method)
+    options = {"method_options": UNSURE.get(method)}
+    one, other = on_three_blocks(method, **options), on_three_blocks(method, **options)
     losses = [losses_of_step(other, *batch(SHAPE)) for _ in range(3)]
     assert all(one.step(*batch(SHAPE)) is None for _ in range(2))
     sums = one.drain()
@@ -37,9 +50,10 @@ def test_drain_returns_the_sums_since_the_last_time(method, units):
     assert torch.equal(one.drain()["unit_loss"], losses[2])
 
 
-@pytest.mark.parametrize("method", ["bp", "svp", "predsim"])
+@pytest.mark.parametrize("method", ["bp", "svp", "predsim", "local_lda"])
 def test_a_state_carries_what_was_not_drained(method):
-    whole, continued = on_three_blocks(method), on_three_blocks(method)
+    options = {"method_options": UNSURE.get(method)}
+    whole, continued = on_three_blocks(method, **options), on_three_blocks(method, **options)
     for _ in range(2):
         whole.step(*batch(SHAPE))
     continued.load_state(saved(whole))

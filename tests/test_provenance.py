@@ -29,7 +29,7 @@ EXPLAINED = [
     (SVP, "import torch\n", "import torch  # a remark\n"),
     (SVP, "The method's ablation axes", "Its axes"),
     (SVP, '"""Unit-local training; `units` from the image to the prediction."""', ""),
-    (SVP, "options: Options, recipe):\n", "options: Options, recipe,):\n\n"),
+    (SVP, "        recipe,\n    ):\n", "        recipe\n    ):\n\n"),
     (SVP, "one R for all units", "a single R for all units"),
     (SVP, "scale: float = number(1.0", "scale: float = number(2.0"),
     (SVP, "exceeds depth {depth}", "exceeds the depth {depth}"),
@@ -86,6 +86,13 @@ def test_chosen_parts_and_metrics_are_sources_and_others_are_not():
     others = {"local/projections/gaussian", "local/readouts/private", "local/alignments/none"}
     assert not (others | {"models/cnn", "methods/bp", "methods/sll", "datasets/mnist"}) & found
     assert "metrics/ece" not in names(resolve(RUN | {"metrics": []}))
+
+
+def test_every_rule_of_inference_that_is_measured_is_a_source():
+    for config in (of(inference="stacked"), resolve(RUN | {"method": "predsim"})):
+        assert {"local/inferences/last", "local/inferences/mean"} <= names(config)
+    assert "local/moments" in names(of(inference="stacked"))
+    assert not {"local/inferences/stacked", "local/auxiliaries/ema"} & names(of())
 
 
 def test_a_part_brings_what_it_is_made_of():

@@ -94,8 +94,8 @@ def test_a_readout_observes_every_part_of_a_batch_before_it_reads(observer, part
     expected = [one.projected.detach() for one in method.sweep(images)]
     seen = []
     forward = type(method.readouts[0]).forward
-    method.readouts[0].forward = lambda v: seen.append(len(method.readouts[0].calls)) or forward(
-        method.readouts[0], v
+    method.readouts[0].forward = lambda v: (
+        seen.append(len(method.readouts[0].calls)) or forward(method.readouts[0], v)
     )
     method.step(images, labels)
     assert seen == list(range(1, parts + 1))  # one call more before every reading

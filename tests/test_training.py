@@ -97,7 +97,7 @@ DEVICES = ["cpu", pytest.param("cuda", marks=[pytest.mark.gpu, CUDA])]
 
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("model", ["mlp", "cnn", "vit"])
-@pytest.mark.parametrize("method", ["bp", "svp", "predsim"])
+@pytest.mark.parametrize("method", ["bp", "svp", "predsim", "local_lda"])
 def test_the_same_seed_gives_the_same_record(tmp_path, model, method, device):
     settings = ["dataset=digits", f"model={model}", f"method={method}", "seed=5"]
     settings += ["recipe.epochs=1", "model_options.depth=2", "model_options.width=16"]
@@ -108,7 +108,10 @@ def test_the_same_seed_gives_the_same_record(tmp_path, model, method, device):
     assert different["curves"] != one["curves"]
 
 
-@pytest.mark.parametrize(("method", "model"), [("svp", "mlp"), ("svp", "cnn"), ("predsim", "cnn")])
+KILLED = [("svp", "mlp"), ("svp", "cnn"), ("predsim", "cnn"), ("local_lda", "cnn")]
+
+
+@pytest.mark.parametrize(("method", "model"), KILLED)
 def test_a_killed_run_ends_with_the_numbers_of_an_uninterrupted_one(tmp_path, method, model):
     settings = ["dataset=digits", f"model={model}", f"method={method}", "seed=0"]
     settings += ["recipe.epochs=60"]

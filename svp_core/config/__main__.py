@@ -21,6 +21,8 @@ FOLDERS = {
     "local/projections": "Projection",
     "local/readouts": "Readout",
     "local/alignments": "Alignment",
+    "local/auxiliaries": "Auxiliary network",
+    "local/inferences": "Inference",
 }
 
 

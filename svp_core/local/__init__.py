@@ -1,4 +1,7 @@
-"""Parts of local methods, one file each: projections, readouts and alignments, found by name."""
+"""Parts of local methods, one file each, found by name.
+
+Projections, readouts, alignments, auxiliary networks and rules of inference.
+"""
 
 from importlib import import_module
 from types import ModuleType

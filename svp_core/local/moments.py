@@ -7,7 +7,7 @@ UNSEEN = 1e-6  # of all images, for a class that none was seen of: its logits st
 
 
 class Moments(nn.Module):
-    """Counts (K), sums (K, d) and scatter (d, d) of v (B, d): N_k, M_k and S, of which ratios count.
+    """Counts (K), sums (K, d) and scatter (d, d) of v (B, d): N_k, M_k, S, of which ratios count.
 
     v is measured from the mean of the first batch, so that a shift of v costs no digits.
     """

@@ -2,8 +2,8 @@
 
 Unit i minimises CE(q_i, y) + beta D(q_i, sg(q_{i-1})); q_i is read from v_i = R_i (m_i * phi(h_i)),
 R_i fixed, m_i dropout (arXiv 2505.05181). Its input is detached, so no gradient crosses a unit; it
-is updated before the next unit runs, so only one unit's activations and gradients are alive. With an
-overlap, which is not the paper's, losses reach back into the units before, and those are alive too.
+is updated before the next unit runs, so only one unit's activations and gradients are alive. With
+an overlap, not the paper's, losses reach back into the units before, and those are alive too.
 """
 
 from collections import Counter
@@ -18,6 +18,7 @@ from svp_core.config.options import choice, flag, integer, number, part
 from svp_core.config.pairs import ConfigError
 from svp_core.config.run import MethodOptions
 from svp_core.local.chain import Chain
+from svp_core.local.inferences import last, mean
 from svp_core.local.unit import LocalUnit, Reading
 from svp_core.methods import Method, Predictions, at_least_float32, update
 from svp_core.models import Model
@@ -54,7 +55,7 @@ class Options(MethodOptions):
     )
     own_weight: float = number(
         1.0,
-        "weight of a unit's own loss in its gradient, beside those of the later units that reach it",
+        "weight of a unit's own loss in its gradient, beside those of later units that reach it",
         at_least=0,
     )
     auxiliary: str = part(
@@ -143,7 +144,7 @@ class SVP(Method):
         self.conclude(readings, labels)
 
     def weigh(self, index: int) -> None:
-        """Scale the gradient of a unit's own loss, all that it has so far, if others will follow."""
+        """Scale the gradient of a unit's own loss, all it has so far, if others will follow."""
         if self.options.own_weight != 1 and index < len(self.units) - 1:
             gradients = [one.grad for one in self.own[index] if one.grad is not None]
             torch._foreach_mul_(gradients, self.options.own_weight)
@@ -220,8 +221,8 @@ def build(model: Model, task: Task, options: Options, recipe, seed: int) -> SVP:
     """Group the model's blocks into units; draw projections and readouts."""
     size, blocks = options.blocks, list(model.blocks)
     groups = [range(start, min(start + size, len(blocks))) for start in range(0, len(blocks), size)]
-    last, ahead = len(blocks) - 1, getattr(options, "ahead", 0)
-    widths = [model.widths[min(group[-1] + ahead, last)] for group in groups]
+    end, ahead = len(blocks) - 1, getattr(options, "ahead", 0)
+    widths = [model.widths[min(group[-1] + ahead, end)] for group in groups]
     rows = [options.rows(task.classes) or width for width in widths]
     auxiliaries = local.load("auxiliaries", options.auxiliary).build(blocks, groups, options, seed)
     units = [
@@ -249,8 +250,9 @@ def alignments(rows: list[int], options: Options) -> list[Callable[[Reading, Rea
 
 def inference_rules(rows: list[int], task: Task, options: Options) -> dict[str, nn.Module]:
     """Return the chosen rule, and those that cost nothing to know as well, by name."""
-    names = dict.fromkeys(("last", "mean", options.inference))
-    return {name: local.load("inferences", name).build(rows, task, options) for name in names}
+    chosen = {options.inference: local.load("inferences", options.inference)}
+    modules = {"last": last, "mean": mean} | chosen  # imported, so that they are sources of a run
+    return {name: module.build(rows, task, options) for name, module in modules.items()}
 
 
 def projection(options: Options, rows: int, columns: int, seed: int, place: int) -> Tensor | None:

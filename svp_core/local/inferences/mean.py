@@ -1,4 +1,4 @@
-"""The mean of all units' log-posteriors, normalised: Theorem 1 speaks of the mean of their bounds."""
+"""The mean of all log-posteriors, normalised: Theorem 1 speaks of the mean of their bounds."""
 
 import torch
 from torch import Tensor, nn

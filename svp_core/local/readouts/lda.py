@@ -22,7 +22,8 @@ class Options(OptionSet):
     )
     shrinkage: float = number(
         0.1,
-        "lambda; the covariance of v gets a multiple of the identity, in units of its mean variance",
+        "lambda; the covariance of v gets this multiple of the identity, in units of its mean"
+        " variance",
         above=0,
     )
     interval: int = integer(4, "steps between two solutions, from the 21st on", at_least=1)
