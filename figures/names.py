@@ -19,7 +19,6 @@ LABELS = {
     "vit": "ViT",
     "lda": "LDA",
     "local_lda": "Local LDA",
-    "predsim": "PredSim",
 }
 SHORT = 4  # letters
 # of datasets, models and methods; new ones follow by the alphabet

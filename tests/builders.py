@@ -38,6 +38,8 @@ def record(**overrides) -> dict:
         "parameters": 1000,
         "peak_memory_bytes": 65536,
         "peak_memory_source": "tensors",
+        "tensor_bytes": 65536,
+        "activation_bytes": 32768,
         "environments": [
             {
                 "device": "CPU",

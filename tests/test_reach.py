@@ -62,11 +62,11 @@ def records(seeds=3, tasks=(("digits", "mlp"),), lost=0):
             names = {"dataset": dataset, "model": model, "seed": seed}
             names["model_options"] = {"depth": 4}
             one = completed([95.0 + seed], method="bp", **names)
-            made.append(one | {"peak_memory_bytes": 1000})
+            made.append(one | {"tensor_bytes": 1000, "activation_bytes": 800})
             for place, blocks in enumerate(UNITS):
                 names |= {"variant": f"blocks-{blocks}", "method_options": {"blocks": blocks}}
                 one = completed([93 + place / 2 + 1.1 * seed], method="svp", **names)
-                made.append(one | {"peak_memory_bytes": 250 * blocks})
+                made.append(one | {"tensor_bytes": 250 * blocks, "activation_bytes": 200 * blocks})
     kept = len(made) - lost
     return [*made[:kept], *(diverged(**one["config"]) for one in made[kept:])]
 

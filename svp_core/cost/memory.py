@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, optim
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
@@ -47,16 +48,37 @@ def follow_step(method: Method, images: Tensor, labels: Tensor) -> dict[str, int
     return memory.bytes_by_kind()
 
 
-def peak_memory(build: Callable[[], Method], images: Tensor, labels: Tensor) -> dict:
-    """Return the peak of a step of a method built for this purpose, and who measured it.
+def peak_memory(
+    assemble: Callable[[], Method],
+    place: Callable[[Method], Method],
+    images: Tensor,
+    labels: Tensor,
+) -> dict:
+    """Return the peak of a step of a method built and placed for this purpose, and who measured it.
 
     On CUDA the allocator says how much was allocated, elsewhere the live tensors are added up.
+    What tensors take, and saved activations alone, is told for every device: there it is simulated.
     """
-    if images.device.type != "cuda":
-        peak = measure_step(build(), images, labels)["total"]
-        return {"peak_memory_bytes": peak, "peak_memory_source": "tensors"}
-    peak = allocator_peaks(build, images, labels)["allocated"]
-    return {"peak_memory_bytes": peak, "peak_memory_source": "allocator"}
+    is_cuda = images.device.type == "cuda"
+    if is_cuda:
+        peak = allocator_peaks(lambda: place(assemble()), images, labels)["allocated"]
+        sizes = simulate(assemble, images, labels)
+    else:
+        sizes = measure_step(place(assemble()), images, labels)
+        peak = sizes["total"]
+    return {
+        "peak_memory_bytes": peak,
+        "peak_memory_source": "allocator" if is_cuda else "tensors",
+        "tensor_bytes": sizes["total"],
+        "activation_bytes": sizes["activations"],
+    }
+
+
+def simulate(assemble: Callable[[], Method], images: Tensor, labels: Tensor) -> dict[str, int]:
+    """Return what `measure_step` does, of tensors on the CPU that have sizes but no contents."""
+    with FakeTensorMode():
+        batch = [torch.empty(one.shape, dtype=one.dtype) for one in (images, labels)]
+        return measure_step(assemble(), *batch)
 
 
 def allocator_peaks(build: Callable[[], Method], images: Tensor, labels: Tensor) -> dict[str, int]:

@@ -1,6 +1,7 @@
 """A training from a resolved config to its record, with checkpoints in between."""
 
 from datetime import UTC, datetime
+from functools import partial
 from math import isfinite
 from pathlib import Path
 
@@ -56,7 +57,8 @@ def run(
     # a copy, since a slice would keep, and count, the labels of all images
     batch = [part.clone() for part in next(train_images.in_order(config["recipe"]["batch_size"]))]
     step_flops = count_flops(build_method(config, device), *batch)
-    memory = peak_memory(lambda: build_method(config, device), *batch)  # and a warm-up
+    # and a warm-up
+    memory = peak_memory(partial(assemble, config), partial(place, config, device), *batch)
 
     method = build_method(config, device)
     history = {"config": config} | {key: origin[key] for key in checkpoint.IDENTITY}
@@ -142,9 +144,18 @@ def metrics_due(config: dict, epoch: int) -> list[str]:
 
 def build_method(config: dict, device: torch.device) -> methods.Method:
     """Return model and method of a resolved config, as they are before the first step."""
+    return place(config, device, assemble(config))
+
+
+def assemble(config: dict) -> methods.Method:
+    """Return the same, before it is moved anywhere."""
     facts, seed = datasets.facts(config["dataset"]), config["seed"]
     task = Task(facts.shape, facts.classes, config["recipe"]["train_images"] or facts.train_size)
-    method = methods.assemble(config, task, seed)
+    return methods.assemble(config, task, seed)
+
+
+def place(config: dict, device: torch.device, method: methods.Method) -> methods.Method:
+    """Move the method to its device, in the memory layout of the config."""
     is_last = config["recipe"]["channels_last"]
     return method.to(
         device, memory_format=torch.channels_last if is_last else torch.preserve_format

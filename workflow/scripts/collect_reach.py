@@ -23,11 +23,15 @@ def reach(path: str, record: dict) -> int | None:
 
 def with_baseline(frame: pd.DataFrame, baseline: str) -> pd.DataFrame:
     """The table with what each run has beside its baseline's."""
-    memory = frame["peak_memory_bytes"].astype(float)
+
+    def relative(column: str) -> pd.Series:
+        return frame[column].astype(float) / of_baseline(frame, baseline, column).astype(float)
+
     return frame.assign(
         baseline=baseline,
         difference=paired_differences(frame, baseline),
-        relative_memory=memory / of_baseline(frame, baseline, "peak_memory_bytes").astype(float),
+        relative_memory=relative("tensor_bytes"),
+        relative_activations=relative("activation_bytes"),
     )
 
 

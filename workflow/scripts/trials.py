@@ -22,12 +22,14 @@ from workflow.scripts.summarise import estimate
 # metrics that some records have
 INFERENCES = ["accuracy_last", "accuracy_mean", "accuracy_stacked"]
 COSTS = {  # by the column that relates them to the baseline's
-    "relative_memory": "peak_memory_bytes",
+    "relative_memory": "tensor_bytes",
+    "relative_activations": "activation_bytes",
     "relative_flops": "train_flops",
     "relative_seconds": "train_seconds",
 }
 # settings that make tasks of a dataset and model
 TASK = ("model_options.", "recipe.train_images", "recipe.validation_images", "recipe.epochs")
+READ = ("model_options.pool", "model_options.grid")  # which are no sizes
 DIFFERENCE = ("difference", "difference_low", "difference_high")
 NAMES = [*tables.TASK, "method", "accuracy_of"]
 OWNERS = {"model_options": "model", "method_options": "method"}
@@ -105,7 +107,8 @@ def setting_columns(frame: pd.DataFrame) -> tuple[list[str], dict[str, dict[str,
 
 def summarise(frame: pd.DataFrame, varied: list[str], baseline: str) -> pd.DataFrame:
     """One row a setting, by task and falling accuracy."""
-    task = [*tables.TASK, "accuracy_of", *(path for path in varied if path.startswith(TASK))]
+    sizes = [path for path in varied if path.startswith(TASK) and path not in READ]
+    task = [*tables.TASK, "accuracy_of", *sizes]
     groups = frame.groupby(task, sort=False, dropna=False)
     rows = (one for _, group in groups for one in task_rows(group, varied, baseline))
     # the key of the table, for which the rows have to be sorted first
@@ -152,7 +155,7 @@ def markdown(table: pd.DataFrame, varied: list[str], baseline: str) -> str:
     short = short_names(varied, "trials")
     header = [short.get(name, name).replace("_", " ") for name in [*names, "accuracy", *further]]
     header[len(names)] = " ".join([*(kinds if len(kinds) == 1 else []), "accuracy (%)"])
-    header += [f"difference to {baseline}", "memory", "FLOPs", "seconds"]
+    header += [f"difference to {baseline}", "memory", "activations", "FLOPs", "seconds"]
     lines = [
         [*(shown(one[name]) for name in names), estimate(one, "accuracy", "low", "high")]
         + [shown(one[rule], ".2f") for rule in further]

@@ -3,12 +3,11 @@
 The frozen half of MAN (momentum auxiliary networks, ECCV 2024): weights travel from unit to unit.
 """
 
-from copy import deepcopy
-
 import torch
 from torch import nn
 
 from svp_core.config.options import OptionSet, number
+from svp_core.local.auxiliaries import copied
 
 
 class Options(OptionSet):
@@ -29,7 +28,7 @@ class Average(nn.Module):
     def __init__(self, blocks: list[nn.Module], momentum: float):
         super().__init__()
         self.fresh = 1 - momentum
-        self.copies = nn.Sequential(*deepcopy(blocks)).requires_grad_(False)
+        self.copies = copied(blocks).requires_grad_(False)
         self.pairs = [
             pair
             for copy, block in zip(self.copies, blocks, strict=True)

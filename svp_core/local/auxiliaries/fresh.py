@@ -4,13 +4,12 @@ As AugLocal (ICLR 2024) borrows the architecture of later blocks; here these are
 which fit without change, where AugLocal picks some at equal distances.
 """
 
-from copy import deepcopy
-
 import torch
 from torch import nn
 
 from svp_core.config.options import OptionSet, integer
 from svp_core.config.pairs import ConfigError
+from svp_core.local.auxiliaries import copied
 from svp_core.seeds import derive
 
 
@@ -38,7 +37,7 @@ def fresh(blocks: nn.ModuleList, seed: int) -> nn.Sequential | None:
     """Return copies of blocks with weights drawn anew."""
     if not len(blocks):
         return None
-    copies = nn.Sequential(*deepcopy(list(blocks)))
+    copies = copied(blocks)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for module in copies.modules():
