@@ -21,15 +21,22 @@ from svp_core.tables.statistics import ends
 
 BLOCKS, OVERLAP = "blocks", "overlap"  # the options that reach follows from
 Y = "difference"
+MOST = 3  # options that a legend names, rather than the variant
 ASIDE = 0.012  # between neighbouring lines, which share values of reach, as a part of the axis
 
 
 def families(runs: pd.DataFrame) -> pd.Series:
-    """What each run has in common with those of its line, in words; empty for plain units."""
+    """What each run has in common with those of its line, in words; empty for plain units.
+
+    Where too many options differ to be named, as between tuned runs, that is its variant.
+    """
     others = [name for name in runs if name not in [*tables.columns("reach"), BLOCKS, OVERLAP]]
     result = pd.Series("", runs.index)
     for _, group in runs.groupby("method"):
         varied = [name for name in others if group[name].nunique(dropna=False) > 1]
+        if len(varied) > MOST:
+            result[group.index] = group["variant"].str.replace("_", " ").replace("default", "")
+            continue
         several = BLOCKS in group and group[BLOCKS].nunique() > 1
         for index, row in group.iterrows():
             parts = [f"{name} {text(row[name])}".replace("_", " ") for name in varied]

@@ -140,15 +140,20 @@ def final(study: Mapping, folder: Path) -> list[dict]:
         chosen.setdefault(task, {})[family] = result | {"inference": rule} | settings
     text = yaml.safe_dump(chosen, sort_keys=False)
     write_atomically(folder / "chosen.yaml", lambda file: file.write(text.encode()))
-    return [run for part in study["final"] for run in finals(part, best)]
+    named = {
+        (task, name): family.get("variant", name)
+        for task, settings in study["tasks"].items()
+        for name, family in settings["families"].items()
+    }
+    return [run for part in study["final"] for run in finals(part, best, named)]
 
 
-def finals(part: Mapping, best: Mapping) -> Iterator[dict]:
+def finals(part: Mapping, best: Mapping, named: Mapping) -> Iterator[dict]:
     """Yield the runs of one part: task, families, sizes of the training set, seeds."""
     for size in part["train_images"]:
         for family in part["families"]:
             _, rule, run = best[part["task"], family]
-            run = deepcopy(run) | {"variant": family}
+            run = deepcopy(run) | {"variant": named[part["task"], family]}
             run["recipe"] |= {"train_images": size, "validation_images": None}
             if rule:
                 own, change = run["method_options"], {"inference": rule}

@@ -46,7 +46,7 @@ def study(one: planning.Plan, seed=(0,), tasks=("digits/mlp",), **axes) -> tuple
 
 def test_the_grid_has_every_combination_once():
     runs = plan().grid
-    assert len(runs) == 18 and NAME in runs and "digits/vit/bp/default/2" in runs
+    assert len(runs) == 27 and NAME in runs and "digits/vit/bp/default/2" in runs
     tuned = runs["digits/vit/svp/default/1"]
     assert tuned["method_options"]["scale"] == 8.0 and tuned["recipe"]["lr"] == 0.006
     assert tuned["seed"] == 1 and tuned["metrics"] == ["nll", "ece"]

@@ -45,7 +45,9 @@ def test_one_batch_leaves_the_residual_of_ridge_regression(shrinkage):
 
 def test_what_is_a_linear_map_costs_nothing_and_what_is_independent_all():
     one, _ = readings()
-    copy, free = (Reading(u, u, u) for u in (one.projected @ torch.randn(5, 7), torch.randn(200, 7)))
+    copy, free = (
+        Reading(u, u, u) for u in (one.projected @ torch.randn(5, 7), torch.randn(200, 7))
+    )
     values = []
     for other in (copy, free):
         module = built(1e-6)

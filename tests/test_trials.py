@@ -40,11 +40,24 @@ def grid():
     for seed in range(3):
         for lr, gain in ((0.001, 0), (0.01, 1)):
             one = run("bp", seed, 95 + seed + gain, lr)
-            found.append(one | {"tensor_bytes": 1000, "activation_bytes": 600, "train_flops": 500, "train_seconds": 4})
+            found.append(
+                one
+                | {
+                    "tensor_bytes": 1000,
+                    "activation_bytes": 600,
+                    "train_flops": 500,
+                    "train_seconds": 4,
+                }
+            )
             for scale in (1.0, 4.0):
                 accuracy = 90 + gain + scale + 1.5 * seed
                 one = run("svp", seed, accuracy, lr, method_options={"scale": scale})
-                costs = {"tensor_bytes": 400, "activation_bytes": 150, "train_flops": 450, "train_seconds": 3}
+                costs = {
+                    "tensor_bytes": 400,
+                    "activation_bytes": 150,
+                    "train_flops": 450,
+                    "train_seconds": 3,
+                }
                 found.append(one | costs)
     return found
 

@@ -53,7 +53,7 @@ def test_the_default_config_leaves_no_default_to_the_schema():
 
 
 def test_the_default_grid_has_eighteen_runs(suite):
-    assert jobs(snakemake(suite, "-n"))["train"] == 18
+    assert jobs(snakemake(suite, "-n"))["train"] == 27
 
 
 def test_the_smoke_config_is_planned(suite):
@@ -119,7 +119,7 @@ def test_lint_and_format_are_clean(suite):
 
 
 def test_the_slurm_profile_is_found_and_limits_no_jobs(suite):
-    assert jobs(snakemake(suite, "-n", "--profile", "slurm"))["train"] == 18
+    assert jobs(snakemake(suite, "-n", "--profile", "slurm"))["train"] == 27
 
 
 @pytest.fixture(scope="module")

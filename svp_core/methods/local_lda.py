@@ -17,4 +17,4 @@ class Options(SVP):
     d0: int | None = like(SVP, "d0", default=128)
     readout: str = like(SVP, "readout", default="lda")
     alignment: str = like(SVP, "alignment", default="none")
-    inference: str = like(SVP, "inference", default="mean")
+    inference: str = like(SVP, "inference", default="stacked")

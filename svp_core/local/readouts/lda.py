@@ -18,10 +18,10 @@ class Options(OptionSet):
     """How moments are kept and used."""
 
     momentum: float = number(
-        0.99, "of the moments of v, a step; large values remember longer", at_least=0, below=1
+        0.997, "of the moments of v, a step; large values remember longer", at_least=0, below=1
     )
     shrinkage: float = number(
-        0.1,
+        0.3,
         "lambda; the covariance of v gets this multiple of the identity, in units of its mean"
         " variance",
         above=0,
