@@ -214,12 +214,16 @@ def refuse_unknown_options(task: str, given: Mapping) -> None:
     dataset, model = task.split("/")
     require_file("dataset", dataset, f"tasks.{task}.")
     require_file("model", model, f"tasks.{task}.")
+    kinds = {"recipe": ("", "recipe"), "model": (AXES["model"], model)}
     for key, values in given.items():
-        if key == "recipe":
-            place = "", "recipe"
-        elif key == "model":
-            place = AXES["model"], model
-        else:
+        if key != "own" and key not in kinds:
             require_file("method", key, f"tasks.{task}.")
-            place = AXES["method"], key
-        options.fill(*place, values, f"tasks.{task}.{key}.")
+            options.fill(AXES["method"], key, values, f"tasks.{task}.{key}.")
+        elif key in kinds:
+            options.fill(*kinds[key], values, f"tasks.{task}.{key}.")
+    for method, changes in given.get("own", {}).items():
+        require_file("method", method, f"tasks.{task}.own.")
+        for key, values in changes.items():
+            if key not in kinds:
+                raise ConfigError(f"tasks.{task}.own.{method}.{key}: not one of {sorted(kinds)}")
+            options.fill(*kinds[key], values, f"tasks.{task}.own.{method}.{key}.")

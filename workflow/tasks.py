@@ -12,13 +12,14 @@ def base_run(config: Mapping, task: str, method: str, wanted_by: str) -> dict:
         raise ConfigError(f"config tasks.{task}: missing, but {wanted_by} asks for it")
     dataset, model = task.split("/")
     given = config["tasks"][task]
+    own = given.get("own", {}).get(method, {})  # each method may be trained as it is best
     return {
         "dataset": dataset,
         "model": model,
         "method": method,
-        "model_options": given.get("model", {}),
+        "model_options": given.get("model", {}) | own.get("model", {}),
         "method_options": given.get(method, {}),
-        "recipe": given.get("recipe", {}),
+        "recipe": given.get("recipe", {}) | own.get("recipe", {}),
         "metrics": config["metrics"],
         "metrics_every_epoch": config["metrics_every_epoch"],
     }
