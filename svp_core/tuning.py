@@ -1,21 +1,22 @@
 """Choose settings on held-out training images, every method by the same number of trials.
 
-python -m svp_core.tuning first config/tuning.yaml --directory results/tuning   # a trial a line
-python -m svp_core.batch results/tuning/first.jsonl --directory results/tuning
-python -m svp_core.tuning again config/tuning.yaml --directory results/tuning   # best ones, other seeds
-python -m svp_core.batch results/tuning/again.jsonl --directory results/tuning
-python -m svp_core.tuning final config/tuning.yaml --directory results/tuning   # the choice, on the test images
-python -m svp_core.batch results/tuning/final.jsonl --directory results/tuning
+Three stages write lists for svp_core.batch. `first` draws the trials of every family of settings,
+`again` takes the best of them with further seeds, `final` the best of all on the test images:
+
+python -m svp_core.tuning first config/tuning.yaml --directory results/tuning
+python -m svp_core.batch results/tuning/first.jsonl --directory results/tuning   # then the next
 """
 
 import argparse
 import json
 import random
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from pathlib import Path
 from statistics import mean
+from typing import NamedTuple
 
 import yaml
 
@@ -24,7 +25,16 @@ from svp_core.config.pairs import ConfigError
 from svp_core.runtime.files import write_atomically
 from svp_core.seeds import derive
 
-RULES = ("last", "mean", "stacked")  # of inference, all of which a record knows
+SETTINGS = ("model_options", "method_options", "recipe")  # the keys of a run that have options
+Key = tuple[str, str]  # task and family
+
+
+class Result(NamedTuple):
+    """What a trial came to."""
+
+    accuracy: float  # in percent, mean over seeds, by its best rule
+    rule: str | None  # of inference; None where there is one prediction only
+    run: dict  # all settings, without a seed
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -37,77 +47,117 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--trials", type=int, help=count)
     given = parser.parse_args(arguments)
     try:
-        study = yaml.safe_load(given.study.read_text())
-        study["trials"] = given.trials or study["trials"]
+        study = read_study(given.study, given.trials)
         runs = {"first": first, "again": again, "final": final}[given.stage](study, given.directory)
         lines = [json.dumps(line(run, given.stage)) + "\n" for run in runs]
+        path = given.directory / f"{given.stage}.jsonl"
+        write_atomically(path, lambda file: file.write("".join(lines).encode()))
     except (ConfigError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    path = given.directory / f"{given.stage}.jsonl"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, lambda file: file.write("".join(lines).encode()))
     print(f"{path}: {len(lines)} runs")
     return 0
 
 
+def read_study(path: Path, count: int | None = None) -> dict:
+    """Return the study of a file, of so many trials; raises ConfigError, naming the key."""
+    rules = yaml.safe_load(Path(__file__).with_name("tuning.schema.yaml").read_text())
+    try:
+        study = yaml.safe_load(path.read_text())
+        if not isinstance(study, dict):
+            raise ConfigError("no mapping of keys to values")
+        study = options.checked(study | ({} if count is None else {"trials": count}), rules, "")
+        require_names(study)
+    except (ConfigError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: {' '.join(str(error).split())}") from None
+    return study
+
+
+def require_names(study: Mapping) -> None:
+    """Raise ConfigError for two families of one name in the end, or a family that is not there."""
+    for task, settings in study["tasks"].items():
+        names = Counter(final_name(name, one) for name, one in settings["families"].items())
+        for (method, variant), count in names.items():
+            if count > 1:
+                where = f"tasks.{task}.families"
+                raise ConfigError(f"{where}: {count} have the variant {variant} of {method}")
+    for place, part in enumerate(study["final"]):
+        if part["task"] not in study["tasks"]:
+            raise ConfigError(f"final.{place}.task: {part['task']} is not in tasks")
+        for name in part["families"]:
+            if name not in study["tasks"][part["task"]]["families"]:
+                raise ConfigError(f"final.{place}.families: {part['task']} has no {name}")
+
+
+def final_name(name: str, family: Mapping) -> tuple[str, str]:
+    """Return method and variant by which tables and figures know a family."""
+    return family["method"], family.get("variant", name)
+
+
+def output(run: Mapping, stage: str) -> str:
+    """Return where the record of a run is, relative to the folder of the study."""
+    images = run["recipe"]["train_images"] or "all"
+    return "{}/{dataset}/{model}/{method}/{variant}/{}/{seed}.json".format(stage, images, **run)
+
+
 def line(run: dict, stage: str) -> dict:
     """Return a run and its files, as svp_core.batch reads them; raises ConfigError."""
-    config = resolve(run)
-    images = config["recipe"]["train_images"]
-    name = "{dataset}/{model}/{method}/{variant}".format(**config) + f"/{images}/{config['seed']}"
+    record = Path(output(run, stage))
+    try:
+        resolve(run)
+    except ConfigError as error:
+        raise ConfigError(f"{record.with_suffix('')}: {error}") from None
     return {
         "run": run,
-        "output": f"{stage}/{name}.json",
-        "checkpoint": f"checkpoints/{stage}/{name}.pt",
-        "log": f"logs/{stage}/{name}.log",
+        "output": str(record),
+        "checkpoint": str("checkpoints" / record.with_suffix(".pt")),
+        "log": str("logs" / record.with_suffix(".log")),
     }
 
 
-def families(study: Mapping) -> Iterator[tuple[str, str, dict, dict]]:
-    """Yield task, family, its run without seed, and its space: paths of options to their values."""
-    for task, settings in study["tasks"].items():
-        dataset, _, model = task.partition("/")
-        for name, family in settings["families"].items():
-            run = {"dataset": dataset, "model": model, "method": family["method"]}
-            run |= {"variant": name, "model_options": dict(settings["model"]), "metrics": []}
-            run |= {"recipe": dict(settings["recipe"])}
-            run |= {"method_options": dict(family.get("options", {}))}
-            drawn = settings.get("space", {}) | family.get("space", {})
-            yield task, name, run, family.get("listed", drawn)
-
-
 def first(study: Mapping, folder: Path) -> list[dict]:
-    """Return as many trials of every family, drawn at random; the families take turns."""
-    drawn = [
-        [run | {"seed": study["seeds"][0]} for run in trials(run, space, study["trials"], name)]
-        for _, name, run, space in families(study)
-    ]
-    return [run for turn in zip(*drawn, strict=True) for run in turn]
+    """Return the trials of every family with the first seed; the families take turns."""
+    drawn = [trials(study, *family) for family in families(study)]
+    return [run | {"seed": study["seeds"][0]} for turn in zip(*drawn, strict=True) for run in turn]
 
 
-def trials(run: dict, space: Mapping | list, count: int, family: str) -> list[dict]:
-    """Return different draws from the space, the same in every call, or those of a list.
+def families(study: Mapping) -> Iterator[Key]:
+    """Yield all families."""
+    for task, settings in study["tasks"].items():
+        yield from ((task, name) for name in settings["families"])
 
-    Raises ConfigError where there are fewer.
+
+def trials(study: Mapping, task: str, name: str) -> list[dict]:
+    """Return different runs of a family without seeds, the same in every call.
+
+    Fewer trials are the first of more. Raises ConfigError where there are not enough.
     """
-    if isinstance(space, list):
-        space = space[:count]
-        numbered = enumerate(changed(run, one) for one in space)
-        found = [one | {"variant": f"{family}.{number:02d}"} for number, one in numbered]
-        if len(found) < count:
-            raise ConfigError(f"{family}.listed: {len(found)} of {count} trials")
-        return found
-    task = f"{run['dataset']}/{run['model']}"
-    generator, found = random.Random(derive(0, "trials", task, family)), {}
+    settings, count = study["tasks"][task], study["trials"]
+    family = settings["families"][name]
+    (dataset, _, model), own = task.partition("/"), family.get("options", {})
+    run = {"dataset": dataset, "model": model, "method": family["method"], "metrics": []}
+    run |= {"model_options": settings["model"], "method_options": own, "recipe": settings["recipe"]}
+    space = settings.get("space", {}) | family.get("space", {})
+    changes = family.get("listed") or draws(space, count, derive(0, "trials", task, name))
+    if len(changes) < count:
+        where = "listed" if "listed" in family else "space"
+        found = f"{len(changes)} different settings for {count} trials"
+        raise ConfigError(f"tasks.{task}.families.{name}.{where}: {found}")
+    return [
+        changed(run, change) | {"variant": f"{name}.{number:02d}"}
+        for number, change in enumerate(changes[:count])
+    ]
+
+
+def draws(space: Mapping, count: int, seed: int) -> list[dict]:
+    """Return so many different points of a space, or fewer if it has no more."""
+    generator, found = random.Random(seed), {}
     for _ in range(100 * count):
         chosen = {path: generator.choice(values) for path, values in space.items()}
-        trial = changed(run, chosen)
-        found.setdefault(json.dumps(trial, sort_keys=True), trial)
+        found.setdefault(json.dumps(chosen, sort_keys=True), chosen)
         if len(found) == count:
-            numbered = enumerate(found.values())
-            return [one | {"variant": f"{family}.{number:02d}"} for number, one in numbered]
-    raise ConfigError(f"{task}.{family}.space: fewer than {count} different settings")
+            break
+    return list(found.values())
 
 
 def changed(run: dict, values: Mapping) -> dict:
@@ -121,8 +171,7 @@ def changed(run: dict, values: Mapping) -> dict:
 
 def again(study: Mapping, folder: Path) -> list[dict]:
     """Return the best trials of every family with the other seeds."""
-    ranked = ranking(study, folder, study["seeds"][:1], study["trials"])
-    best = [one for trials in ranked.values() for _, _, one in trials[: study["finalists"]]]
+    best = [one.run for found in finalists(study, folder).values() for one in found]
     return [run | {"seed": seed} for seed in study["seeds"][1:] for run in best]
 
 
@@ -131,72 +180,92 @@ def final(study: Mapping, folder: Path) -> list[dict]:
 
     The choice is written to chosen.yaml beside them.
     """
-    ranked = ranking(study, folder, study["seeds"], study["finalists"])
-    best = {key: trials[0] for key, trials in ranked.items()}
+    best = {
+        key: ranking([one.run for one in found], folder, study["seeds"])[0]
+        for key, found in finalists(study, folder).items()
+    }
     chosen: dict = {}
-    for (task, family), (accuracy, rule, run) in best.items():
+    for (task, name), (accuracy, rule, run) in best.items():
         result = {"validation_accuracy": round(accuracy, 2), "trial": run["variant"]}
-        settings = {key: run[key] for key in ("model_options", "method_options", "recipe")}
-        chosen.setdefault(task, {})[family] = result | {"inference": rule} | settings
+        settings = {key: ruled(run, rule)[key] for key in SETTINGS}
+        chosen.setdefault(task, {})[name] = result | {"inference": rule} | settings
     text = yaml.safe_dump(chosen, sort_keys=False)
     write_atomically(folder / "chosen.yaml", lambda file: file.write(text.encode()))
-    named = {
-        (task, name): family.get("variant", name)
-        for task, settings in study["tasks"].items()
-        for name, family in settings["families"].items()
-    }
-    return [run for part in study["final"] for run in finals(part, best, named)]
+    return [run for part in study["final"] for run in finals(study, part, best)]
 
 
-def finals(part: Mapping, best: Mapping, named: Mapping) -> Iterator[dict]:
+def finals(study: Mapping, part: Mapping, best: Mapping[Key, Result]) -> Iterator[dict]:
     """Yield the runs of one part: task, families, sizes of the training set, seeds."""
     for size in part["train_images"]:
-        for family in part["families"]:
-            _, rule, run = best[part["task"], family]
-            run = deepcopy(run) | {"variant": named[part["task"], family]}
-            run["recipe"] |= {"train_images": size, "validation_images": None}
-            if rule:
-                own, change = run["method_options"], {"inference": rule}
-                run["method_options"] = options.merged("methods", run["method"], own, change)
+        for name in part["families"]:
+            _, rule, run = best[part["task"], name]
+            _, variant = final_name(name, study["tasks"][part["task"]]["families"][name])
+            recipe = run["recipe"] | {"train_images": size, "validation_images": None}
+            run = ruled(run, rule) | {"variant": variant, "recipe": recipe}
             for seed in range(part["seeds"]):
                 yield run | {"seed": seed, "metrics": ["nll", "ece"]}
 
 
-def ranking(study: Mapping, folder: Path, seeds: list[int], least: int) -> dict:
-    """Return by task and family the trials that have all seeds, the best first.
+def ruled(run: dict, rule: str | None) -> dict:
+    """Return the run with that rule of inference, without the options of the one before."""
+    if rule is None:
+        return run
+    own, change = run["method_options"], {"inference": rule}
+    return run | {"method_options": options.merged("methods", run["method"], own, change)}
 
-    Each is its mean accuracy, its best rule of inference (None for one prediction only), its run.
-    Raises ConfigError where fewer than `least` trials have all seeds.
+
+def finalists(study: Mapping, folder: Path) -> dict[Key, list[Result]]:
+    """Return the best trials of every family by the first seed; raises ConfigError."""
+    return {
+        family: ranking(trials(study, *family), folder, study["seeds"][:1])[: study["finalists"]]
+        for family in families(study)
+    }
+
+
+def ranking(runs: list[dict], folder: Path, seeds: list[int]) -> list[Result]:
+    """Return trials by mean accuracy over the seeds, the best first, of equal ones the earlier.
+
+    Raises ConfigError for the first record that is missing or of other settings.
     """
-    found: dict[tuple[str, str, str], dict[int, dict]] = {}
-    for stage in ("first", "again"):
-        for path in (folder / stage).rglob("*.json"):
-            record = json.loads(path.read_text())
-            config = record["config"]
-            family, _, number = config["variant"].rpartition(".")
-            key = f"{config['dataset']}/{config['model']}", family, config["variant"]
-            if int(number) < study["trials"]:
-                found.setdefault(key, {})[config["seed"]] = record
-    ranked = {(task, name): [] for task, name, _, _ in families(study)}
-    for (task, family, _), records in found.items():
-        if (task, family) in ranked and set(seeds) <= set(records):
-            ranked[task, family].append(judged([records[seed] for seed in seeds]))
-    for (task, family), trials in ranked.items():
-        trials.sort(key=lambda one: -one[0])
-        if len(trials) < least:
-            raise ConfigError(f"{folder}: {task} {family}: {len(trials)} of {least} trials")
-    return ranked
+    stages = {seed: "again" for seed in seeds} | {seeds[0]: "first"}
+    found = [
+        judged([read(run | {"seed": seed}, stage, folder) for seed, stage in stages.items()])
+        for run in runs
+    ]
+    return sorted(found, key=lambda one: -one.accuracy)
 
 
-def judged(records: list[dict]) -> tuple[float, str | None, dict]:
-    """Return the mean accuracy of one setting by its best rule, that rule, and its run."""
-    config = records[0]["config"]
-    rules = [rule for rule in RULES if f"accuracy_{rule}" in records[0]["metrics"]]
+def read(run: dict, stage: str, folder: Path) -> dict:
+    """Return the record of a trial; raises ConfigError."""
+    path = folder / output(run, stage)
+    try:
+        record = json.loads(path.read_text())
+        config = record["config"]
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: missing; train {stage}.jsonl, or pass --trials") from None
+    except (ValueError, LookupError, TypeError):
+        raise ConfigError(f"{path}: not a record of a run") from None
+    for key in SETTINGS:
+        for name, value in run[key].items():
+            if config[key].get(name) != value:
+                raise ConfigError(f"{path}: {key}.{name} is not {value}, as the study has it now")
+    return record
+
+
+def judged(records: list[dict]) -> Result:
+    """Return what one setting came to with all seeds: by the rule that is best on average.
+
+    A run that diverged counts as 0 %, of equal rules the first by name.
+    """
+    config, metrics = records[0]["config"], [one["metrics"] for one in records]
+    names = [(rule, f"accuracy_{rule}") for rule in options.names("local/inferences")]
     scores = {
-        rule: mean(one["metrics"].get(f"accuracy_{rule}", 0.0) for one in records) for rule in rules
+        rule: mean(one.get(name, 0.0) for one in metrics)
+        for rule, name in names
+        if any(name in one for one in metrics)
     } or {None: mean(one["test_accuracy"] or 0.0 for one in records)}
     best = max(scores, key=scores.get)
-    return scores[best], best, {key: value for key, value in config.items() if key != "seed"}
+    return Result(scores[best], best, {key: config[key] for key in config if key != "seed"})
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 PARTS = ["Snakefile", "config", "envs", "figures", "profiles", "slurm", "svp_core", "workflow"]
 TINY = {
-    "grid": {"model": ["mlp"], "seed": [0, 1]},
+    "grid": {"model": ["mlp"], "method": ["bp", "svp"], "seed": [0, 1]},
     "tasks": {"digits/mlp": {"model": {"depth": 2, "width": 16}, "recipe": {"epochs": 2}}},
     "ablations": {"seed": [0]},
     "cost": {

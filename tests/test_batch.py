@@ -10,12 +10,14 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 from suite_copy import TINY, copy_suite, snakemake
 from test_interruption import LONG, NOISY
 from test_training import ROOT, run, without_times
 
 from svp_core import batch
 from svp_core.config.pairs import parse_pairs
+from svp_core.runtime.device import device_name
 
 
 def line(name: str, settings: list[str], **changes) -> dict:
@@ -50,6 +52,8 @@ def test_records_are_those_of_single_trainings_and_are_not_made_again(tmp_path, 
     assert "epoch 3/3" in (tmp_path / "runs/noisy.log").read_text()
     for name, given in settings.items():
         assert record(tmp_path, name) == without_times(run(tmp_path / "single", given, name))
+        (environment,) = record(tmp_path, name)["environments"]
+        assert environment["device"] == device_name(torch.device("cpu"))  # of a CPU as it is
     write(tmp_path, line("noisy", NOISY), line("other", NOISY), line("bp", settings["bp"]))
     assert train(tmp_path) == 0
     printed = capsys.readouterr().out

@@ -2,6 +2,7 @@
 
 import json
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -244,3 +245,18 @@ def test_measured_rows_name_the_device_and_the_quartiles(tmp_path):
     first = {row["quantity"]: row["value"] for row in rows[:7]}
     assert first["step_time_low"] <= first["step_time"] <= first["step_time_high"]
     assert first["step_time_ratio"] == 1 and first["step_energy"] is None
+
+
+def test_energy_of_every_cell_is_less_the_idle_power_measured_once(monkeypatch):
+    idle, steps = [], []
+    monkeypatch.setattr(measure, "energy_counter", lambda device: lambda: 0.0)
+    monkeypatch.setattr(measure.energy, "idle_power", lambda *given: idle.append(given) or 7.0)
+    monkeypatch.setattr(measure.energy, "step_energy", lambda *given: steps.append(given) or 5.0)
+    given = SimpleNamespace(device="cpu", threads=1, warm_up=0, steps=2, energy_seconds=0.5)
+    rows = list(measure.measure(cells.resolve(settings(baseline="bp")), given))
+    assert len(idle) == 1 and idle[0][2] == 0.5
+    assert len(steps) == 4 and {one[3:] for one in steps} == {(7.0, 0.5)}
+    found = [row for row in rows if row["quantity"] == "step_energy"]
+    assert [(row["value"], row["unit"]) for row in found] == [(5.0, "mJ")] * 4
+    order = list(dict.fromkeys(row["unit"] for row in rows))
+    assert order == ["s", "1", "mJ"]  # bytes of the allocator on CUDA only

@@ -162,7 +162,8 @@ def test_it_is_solved_at_first_always_and_later_at_intervals(monkeypatch):
     assert solved == [*range(1, 41, 2), 41, 51, 61, 71]  # at the first part of a step
 
 
-LDA = {"readout": "lda", "d0": 12, "alignment": "none", "interval": 2}
+LDA = {"readout": "lda", "d0": 12, "alignment": "none"}
+LDA |= {"interval": 2, "momentum": 0.99, "shrinkage": 0.1}
 
 
 def test_a_unit_is_read_by_moments_that_know_the_batch_and_is_trained_as_if_they_were_constants():

@@ -68,7 +68,8 @@ def test_the_split_adds_up_to_the_peak(model, schedule):
     assert sizes["parameters"] > 0 and sizes["activations"] > 0
 
 
-# torch's tracker follows no module that runs more than once a step, no input that is a leaf, no frozen module
+# torch's tracker follows no module that runs more than once a step or is frozen, no input that is a
+# leaf
 TRACKED = [name for name in SCHEDULES if "parts" not in name and name not in ("overlap", "ema")]
 
 

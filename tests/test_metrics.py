@@ -101,17 +101,23 @@ class Images:
         yield from zip(self.images.split(size), self.labels.split(size), strict=True)
 
 
-ACCURACIES = {"accuracy_last", "accuracy_mean"}  # by the rules of inference, after every epoch
 METHODS = {"bp": 1, "svp": 3, "predsim": 3, "local_lda": 3}  # units that predict, of three blocks
+RULES = {"bp": [], "svp": ["last", "mean"], "predsim": ["last", "mean"]}  # those that are measured
+RULES["local_lda"] = ["last", "mean", "stacked"]
+ACCURACIES = {"accuracy_last", "accuracy_mean"}  # by the rules of svp, after every epoch
 
 
-def method_on_three_blocks(name: str):
-    return build_method(build("mlp", depth=3, width=16), name)
+def method_on_three_blocks(name: str, images: Images):
+    """After a step: what keeps statistics has seen some."""
+    method = build_method(build("mlp", depth=3, width=16), name)
+    method.step(images.images, images.labels)
+    return method
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_values_do_not_depend_on_the_evaluation_batch(name, monkeypatch):
-    method, images, found = method_on_three_blocks(name), Images(50), []
+    images, found = Images(50), []
+    method = method_on_three_blocks(name, images)
     for size in (50, 7, 1):
         monkeypatch.setattr(evaluation, "EVALUATION_BATCH", size)
         found.append(evaluation.evaluate(method, images, ["nll", "ece"]))
@@ -124,32 +130,35 @@ def test_values_do_not_depend_on_the_evaluation_batch(name, monkeypatch):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_metric_is_of_the_network_and_of_every_unit_that_predicts(name):
-    method, images = method_on_three_blocks(name), Images(50)
+    images = Images(50)
+    method = method_on_three_blocks(name, images)
     found = evaluation.evaluate(method, images, ["nll", "ece"])
-    rules = ["last", "mean"] if METHODS[name] > 1 else []
-    expected = [f"accuracy_{rule}" for rule in rules]
+    rules = RULES[name]
+    expected = {f"accuracy_{rule}" for rule in rules}
     for key in ("nll", "ece"):
-        expected += [key, f"unit_{key}", *(f"{key}_{rule}" for rule in rules)]
-    assert list(found["metrics"]) == expected
+        expected |= {key, f"unit_{key}", *(f"{key}_{rule}" for rule in rules)}
+    assert set(found["metrics"]) == expected
     with torch.no_grad():
-        predictions = method.predict(images.images).units
+        predictions = method.predict(images.images)
     for key in ("nll", "ece"):
-        of_units = [measured(key, one, images.labels) for one in predictions]
+        of_units = [measured(key, one, images.labels) for one in predictions.units]
         assert len(of_units) == METHODS[name]
         assert found["metrics"][f"unit_{key}"] == pytest.approx(of_units)
-        assert found["metrics"][key] == pytest.approx(of_units[-1])
+        network = measured(key, predictions.network, images.labels)
+        assert found["metrics"][key] == pytest.approx(network)
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_metric_of_features_has_one_value_a_block_or_unit(name, package):
     write(package, "metrics/spread.py", SPREAD)
-    method, images = method_on_three_blocks(name), Images(1200)
+    images = Images(1200)
+    method = method_on_three_blocks(name, images)
     found = evaluation.evaluate(method, images, ["spread"])["metrics"]
     features = method.features(images.images[:1000])
     assert [one.shape for one in features] == [(1000, 16)] * 3
     expected = [one.double().var().item() for one in features]
     assert found.pop("unit_spread") == pytest.approx(expected)
-    assert set(found) == (ACCURACIES if METHODS[name] > 1 else set())
+    assert set(found) == {f"accuracy_{rule}" for rule in RULES[name]}
 
 
 def record_of(folder: Path, *settings: str) -> dict:

@@ -6,7 +6,7 @@ python -m svp_core.cost.measure name=mlp model=mlp series=[{method: bp},{method:
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from statistics import quantiles
 
@@ -19,6 +19,8 @@ from svp_core.methods import Method
 from svp_core.runtime.cpus import available_cpus
 from svp_core.runtime.device import device_name, prepare, warn_of_unused_gpu
 from svp_core.runtime.meters import clock, energy_counter
+
+StepEnergy = Callable[[Callable[[], object]], float | None]  # of a step, its energy in mJ
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -48,29 +50,38 @@ def measure(config: dict, given: argparse.Namespace) -> Iterator[dict]:
     prepare(given.threads)
     device = torch.device(given.device)
     warn_of_unused_gpu(device)
+    meter = energy_meter(device, given.energy_seconds)
     where = device_name(device)
     if device.type == "cpu":
         where += f", threads: {given.threads}"
-    read = energy_counter(device)
-    idle = read and energy.idle_power(device, read, given.energy_seconds)
     for point in cells.points(config):
-        batch = [part.to(device) for part in random_batch(point[0])]
-        peaks = [cuda_peaks(cell, device, batch) for cell in point]
-        trained = [build(cell).to(device) for cell in point]
-        seconds = interleave(trained, *batch, given.warm_up, given.steps)
-        reference = find_baseline(point)
-        for place, cell in enumerate(point):
-            yield from cells.rows(cell, times(seconds[place]), "s", "measured", where)
-            if reference is not None:
-                ratios = time_ratios(seconds[place], seconds[reference])
-                yield from cells.rows(cell, ratios, "1", "measured", where)
-            spent = {"step_energy": None}
-            if read:
-                one = partial(trained[place].step, *batch)
-                seconds_each = given.energy_seconds
-                spent["step_energy"] = energy.step_energy(one, device, read, idle, seconds_each)
-            yield from cells.rows(cell, spent, "mJ", "measured", where)
-            yield from cells.rows(cell, peaks[place], "bytes", "measured", where)
+        for cell, found in zip(point, measure_point(point, device, given, meter), strict=True):
+            for unit, values in found.items():
+                yield from cells.rows(cell, values, unit, "measured", where)
+
+
+def measure_point(
+    point: list[dict], device: torch.device, given: argparse.Namespace, meter: StepEnergy
+) -> Iterator[dict[str, dict]]:
+    """Yield what was measured of every cell of a size, by unit; all are timed before the first."""
+    batch = [part.to(device) for part in random_batch(point[0])]
+    peaks = [cuda_peaks(cell, device, batch) for cell in point]  # while no other is there
+    trained = [build(cell).to(device) for cell in point]
+    seconds = interleave(trained, *batch, given.warm_up, given.steps)
+    reference = find_baseline(point)
+    for method, own, sizes in zip(trained, seconds, peaks, strict=True):
+        ratios = {} if reference is None else time_ratios(own, seconds[reference])
+        joules = meter(partial(method.step, *batch))
+        yield {"s": times(own), "1": ratios, "mJ": {"step_energy": joules}, "bytes": sizes}
+
+
+def energy_meter(device: torch.device, seconds: float) -> StepEnergy:
+    """Return what measures the energy of a step in mJ; it finds None where there is no counter."""
+    read = energy_counter(device)
+    if read is None:
+        return lambda step: None
+    idle = energy.idle_power(device, read, seconds)
+    return lambda step: energy.step_energy(step, device, read, idle, seconds)
 
 
 def find_baseline(point: list[dict]) -> int | None:
