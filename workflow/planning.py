@@ -223,6 +223,8 @@ def refuse_unknown_options(task: str, given: Mapping) -> None:
             options.fill(*kinds[key], values, f"tasks.{task}.{key}.")
     for method, changes in given.get("own", {}).items():
         require_file("method", method, f"tasks.{task}.own.")
+        if not isinstance(changes, Mapping):
+            raise ConfigError(f"tasks.{task}.own.{method}: {changes} is not a mapping")
         for key, values in changes.items():
             if key not in kinds:
                 raise ConfigError(f"tasks.{task}.own.{method}.{key}: not one of {sorted(kinds)}")
