@@ -1,4 +1,4 @@
-"""Methods that are trained as they are best: `own` of a task, and configs that say what was chosen."""
+"""Methods trained as they are best: `own` of a task, and configs that say what was chosen."""
 
 import re
 
@@ -45,19 +45,23 @@ def test_what_cannot_be_its_own_is_refused_by_name(own, message):
         grid(own)
 
 
-def test_the_config_of_cifar_trains_what_the_trials_chose():
+@pytest.mark.parametrize(("name", "count"), [("cifar_cpu", 19), ("mnist", 4)])
+def test_the_configs_train_what_the_trials_chose(name, count):
     names = yaml.safe_load((ROOT / "config/tuning.yaml").read_text())["tasks"]
     config = default_config()
-    update_config(config, yaml.safe_load((ROOT / "config/cifar_cpu.yaml").read_text()))
+    update_config(config, yaml.safe_load((ROOT / f"config/{name}.yaml").read_text()))
     runs, compared = planning.Plan(config).grid, 0
     for task, families in yaml.safe_load(CHOSEN.read_text()).items():
-        for family, chosen in families.items() if task.startswith("cifar10/") else ():
+        for family, chosen in families.items():
+            if f"{task}/{names[task]['families'][family]['method']}/default/0" not in runs:
+                continue  # it is of another config
             method, variant = (
                 names[task]["families"][family][key] for key in ("method", "variant")
             )
             run = resolve(runs[f"{task}/{method}/{variant}/0"])
             assert run["model_options"] == chosen["model_options"], family
-            recipe = chosen["recipe"] | {"validation_images": None}
+            images = {"train_images": run["recipe"]["train_images"], "validation_images": None}
+            recipe = chosen["recipe"] | images
             assert run["recipe"] == recipe, family
             options = run["method_options"]
             expected = {key: chosen["method_options"][key] for key in options}
@@ -65,4 +69,4 @@ def test_the_config_of_cifar_trains_what_the_trials_chose():
                 expected["inference"] = chosen["inference"]
             assert options == expected, family
             compared += 1
-    assert compared == 19
+    assert compared == count
