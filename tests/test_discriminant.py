@@ -207,6 +207,19 @@ def test_moments_stay_in_float32_in_mixed_precision():
     assert method.eval().predict(batch(SHAPE)[0]).network.isfinite().all()
 
 
+def test_stacked_knows_nothing_before_a_step_and_what_was_loaded_after():
+    methods = [on_three_blocks(method_options=LDA | {"inference": "stacked"}) for _ in range(2)]
+    images, labels = batch(SHAPE)
+    before = methods[0].eval().predict(images).network
+    torch.testing.assert_close(before, torch.full((8, 10), 0.1).log())
+    for method, size in zip(methods, (8, 6), strict=True):
+        method.train().step(images[:size], labels[:size])
+        method.eval().predict(images)  # solved, and kept
+    methods[1].load_state(saved(methods[0]))  # which has seen as many steps
+    found, expected = (one.eval().predict(images).network for one in methods)
+    assert torch.equal(found, expected)
+
+
 def test_stacked_is_the_discriminant_of_all_units_together():
     method = on_three_blocks(method_options=LDA | {"inference": "stacked", "stack_shrinkage": 0.2})
     images, labels = batch(SHAPE)

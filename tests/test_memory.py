@@ -135,6 +135,16 @@ def test_activations_are_flat_in_depth_for_svp_and_grow_for_bp(model):
     assert saved["bp", 16] > 3 * saved["bp", 4]
 
 
+@pytest.mark.parametrize("schedule", ["svp", "lda"])
+def test_a_block_more_adds_to_the_peak_what_is_no_activation(schedule):
+    """Weights, their gradients' and optimiser's share, and v; not h of an earlier unit."""
+    totals = [simulate("mlp", schedule, depth)["total"] for depth in (4, 8)]
+    sizes = [simulate("mlp", schedule, depth) for depth in (4, 8)]
+    kept = [one["parameters"] + one["optimizer"] + one["buffers"] for one in sizes]
+    v = 4 * 16 * (12 + 10) * 4  # of four more units, with logits
+    assert totals[1] - totals[0] <= kept[1] - kept[0] + 3 * v
+
+
 def test_the_peak_of_a_run_is_that_of_its_live_tensors():
     expected = measure_step(build("cnn", "svp"), *batch())
     found = peak_memory(partial(build, "cnn", "svp"), lambda method: method, *batch())

@@ -32,11 +32,15 @@ def expected(method, images, labels, overlap: int, own_weight: float) -> list[li
         loss = method.local_loss(reading, None, labels)
         hidden.append(value.detach())
         for place in range(first, index + 1):
-            weight = own_weight if place == index < len(method.units) - 1 else 1.0
             given = torch.autograd.grad(
                 loss, method.own[place], retain_graph=True, allow_unused=True
             )
-            for total, one in zip(found[place], given, strict=True):
+            is_own = place == index < len(method.units) - 1
+            blocks = {id(one) for one in method.units[place].blocks.parameters()}
+            for weights, total, one in zip(method.own[place], found[place], given, strict=True):
+                weight = (
+                    own_weight if is_own and id(weights) in blocks else 1.0
+                )  # a head has no other
                 total += 0 if one is None else weight * one
     return found
 
@@ -154,6 +158,18 @@ def test_an_average_follows_the_next_unit():
     for old, new, weight in pairs:
         torch.testing.assert_close(new, 0.75 * old + 0.25 * weight.detach())
         assert not torch.equal(old, weight)
+
+
+def test_an_overlap_that_no_unit_has_before_it_is_refused_also_without_a_depth():
+    with pytest.raises(ConfigError, match="overlap: no unit of 3 has 3 before it"):
+        on_three_blocks(method_options=PLAIN | {"overlap": 3})
+
+
+def test_a_head_is_trained_by_its_own_loss_whatever_that_weighs_for_the_blocks():
+    method = on_three_blocks(method_options=PLAIN | {"overlap": 1, "own_weight": 0.0})
+    before = [readout.weight.detach().clone() for readout in method.readouts]
+    method.step(*batch(SHAPE))
+    assert not any(map(torch.equal, before, (one.weight for one in method.readouts)))
 
 
 def test_a_fresh_copy_has_weights_of_its_own_the_same_for_a_seed():

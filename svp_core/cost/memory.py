@@ -84,24 +84,23 @@ def simulate(assemble: Callable[[], Method], images: Tensor, labels: Tensor) -> 
 def allocator_peaks(build: Callable[[], Method], images: Tensor, labels: Tensor) -> dict[str, int]:
     """Return what the CUDA allocator had `allocated` and `reserved` at the peak of a step, bytes.
 
-    Without what it held before for others than the batch.
+    What was allocated before for others than the batch is not counted; reserved is all there is.
     """
     device, batch = images.device, images.nbytes + labels.nbytes
     build().step(images, labels)  # libraries take their workspaces, which are not the step's
     gc.collect()  # a method whose hooks know its optimisers is a cycle
     torch.cuda.empty_cache()
-    before = torch.cuda.memory_allocated(device), torch.cuda.memory_reserved(device)
+    held = torch.cuda.memory_allocated(device)
     method = build()
     method.step(images, labels)
     method.drain()
     torch.cuda.reset_peak_memory_stats(device)
     method.step(images, labels)
-    peaks = torch.cuda.max_memory_allocated(device), torch.cuda.max_memory_reserved(device)
-    names = ("allocated", "reserved")
-    sizes = {n: peak - held + batch for n, peak, held in zip(names, peaks, before, strict=True)}
+    allocated = torch.cuda.max_memory_allocated(device) - held + batch
+    reserved = torch.cuda.max_memory_reserved(device)  # segments may be shared with what was held
     del method
     gc.collect()
-    return sizes
+    return {"allocated": allocated, "reserved": reserved}
 
 
 @dataclass(eq=False)

@@ -61,6 +61,8 @@ class Options(MethodOptions):
         depth = run.model.block_count
         if depth and self.blocks > depth:
             yield f"blocks: {self.blocks} exceeds depth {depth}"
+        if self.loss != "predsim" and self.sim_weight != 0.99:
+            yield f"sim_weight: of the loss predsim alone, here {self.loss}; leave 0.99"
         if self.loss != "pred" and run.recipe.batch_size == run.recipe.micro_batches:
             yield f"loss: {self.loss} compares the images of a micro-batch, here one"
 

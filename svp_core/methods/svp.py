@@ -107,7 +107,12 @@ class SVP(Method):
         self.rules, self.options = nn.ModuleDict(rules), options
         self.alignments = alignments
         self.with_state = nn.ModuleList(one for one in alignments if isinstance(one, nn.Module))
+        self.observers = [one.observe for one in rules.values() if hasattr(one, "observe")]
         self.is_fused = options.update == "fused"
+        if options.overlap >= len(units):
+            raise ConfigError(
+                f"method_options.overlap: no unit of {len(units)} has {options.overlap} before it"
+            )
         self.own, common = parameters_of(units, readouts)
         if [] in self.own:
             raise ConfigError(
@@ -120,19 +125,21 @@ class SVP(Method):
     def step(self, images: Tensor, labels: Tensor) -> None:
         parts, overlap = self.micro_batches, self.options.overlap
         hidden, labels = (list(one.chunk(parts)) for one in (images, labels))
-        chains, readings, losses = [Chain(overlap) for _ in range(parts)], [], []
+        chains = [Chain(overlap) for _ in range(parts)]
+        previous: list[Reading | None] = [None] * parts
+        shown, losses = [[] for _ in range(parts)], []  # v of all units, if anyone wants it
         for index in range(len(self.units)):
-            before = readings[-1] if readings else [None] * parts
-            readings.append([])
             shares = []
             for place in range(parts):
                 output, reading = self.read(index, hidden[place], labels[place])
-                loss = self.local_loss(reading, before[place], labels[place], index)
+                loss = self.local_loss(reading, previous[place], labels[place], index)
                 shares.append(self.accumulate(loss, keep=overlap > 0))
                 chains[place].backward(hidden[place])
                 blocks = self.units[index].blocks
                 hidden[place] = chains[place].append(hidden[place], blocks, output)
-                readings[-1].append(reading.detach())
+                previous[place] = reading.detach()
+                if self.observers:
+                    shown[place].append(previous[place].projected)
             self.weigh(index)
             if self.is_fused and index >= overlap:
                 update(self.optimizers[index - overlap])
@@ -141,20 +148,20 @@ class SVP(Method):
         for optimizer in self.optimizers[len(self.units) - overlap if self.is_fused else 0 :]:
             update(optimizer)
         self.add("unit_loss", torch.stack(losses))
-        self.conclude(readings, labels)
+        self.conclude(shown, labels)
 
     def weigh(self, index: int) -> None:
-        """Scale the gradient of a unit's own loss, all it has so far, if others will follow."""
+        """Scale the gradient of a unit's own loss in its blocks, which later ones will add to."""
         if self.options.own_weight != 1 and index < len(self.units) - 1:
-            gradients = [one.grad for one in self.own[index] if one.grad is not None]
+            weights = self.units[index].blocks.parameters()
+            gradients = [one.grad for one in weights if one.grad is not None]
             torch._foreach_mul_(gradients, self.options.own_weight)
 
-    def conclude(self, readings: list[list[Reading]], labels: list[Tensor]) -> None:
+    def conclude(self, shown: list[list[Tensor]], labels: list[Tensor]) -> None:
         """Show a step to what learns from all units at once, and to what follows their weights."""
-        for rule in self.rules.values():
-            if observe := getattr(rule, "observe", None):
-                for part, known in zip(zip(*readings, strict=True), labels, strict=True):
-                    observe(list(part), known, 1 / self.micro_batches)
+        for observe in self.observers:
+            for values, known in zip(shown, labels, strict=True):
+                observe(values, known, 1 / self.micro_batches)
         for unit in self.units:
             if follow := getattr(unit.auxiliary, "follow", None):
                 follow()

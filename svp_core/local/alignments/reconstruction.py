@@ -17,7 +17,7 @@ class Options(OptionSet):
     """How the moments are kept and used."""
 
     reconstruction_momentum: float = number(
-        0.99, "of the moments of v and the v before, a step", at_least=0, below=1
+        0.99, "of the moments of v and the v before, a step", above=0, below=1
     )
     reconstruction_shrinkage: float = number(
         0.1, "ridge, in units of the mean variance of v", above=0

@@ -1,7 +1,8 @@
 """Copies of the next blocks of the model, with initial weights of their own, trained by the unit.
 
 As AugLocal (ICLR 2024) borrows the architecture of later blocks; here these are the very next ones,
-which fit without change, where AugLocal picks some at equal distances.
+which fit without change, where AugLocal picks some at equal distances. Their weights are drawn by
+torch's defaults, also where a model draws its own otherwise.
 """
 
 import torch

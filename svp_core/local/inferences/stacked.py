@@ -1,4 +1,7 @@
-"""Linear discriminant analysis of the v of all units together; nothing is trained by it."""
+"""Linear discriminant analysis of the v of all units together; nothing is trained by it.
+
+Its moments take (sum of d0)^2 numbers, which grow with the square of the depth.
+"""
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +16,7 @@ class Options(OptionSet):
     """How the moments of all v together are kept and used."""
 
     stack_momentum: float = number(
-        0.997, "of the moments of all v together, a step", at_least=0, below=1
+        0.997, "of the moments of all v together, a step", above=0, below=1
     )
     stack_shrinkage: float = number(
         0.1, "lambda of their covariance, in units of its mean variance", above=0
@@ -30,17 +33,19 @@ class Stacked(nn.Module):
         self.solved: tuple[int, Tensor, Tensor] | None = None
 
     def forward(self, readings: list[Reading]) -> Tensor:
+        if self.moments.seen == 0:
+            return torch.zeros_like(readings[-1].logits).log_softmax(dim=1)
         if self.solved is None or self.solved[0] != self.moments.seen:
             self.solved = self.moments.seen, *self.moments.discriminant(self.shrinkage)
-        return F.linear(joined(readings), *self.solved[1:]).log_softmax(dim=1)
+        joined = torch.cat([one.projected for one in readings], dim=1)  # (B, sum of d0)
+        return F.linear(joined, *self.solved[1:]).log_softmax(dim=1)
 
-    def observe(self, readings: list[Reading], labels: Tensor, share: float) -> None:
-        self.moments.observe(joined(readings), labels, share)
+    def observe(self, values: list[Tensor], labels: Tensor, share: float) -> None:
+        self.moments.observe(torch.cat(values, dim=1), labels, share)
 
-
-def joined(readings: list[Reading]) -> Tensor:
-    """Return the v of all units side by side (B, sum of d0)."""
-    return torch.cat([one.projected for one in readings], dim=1)
+    def train(self, mode: bool = True) -> "Stacked":
+        self.solved = None  # moments may have been loaded since
+        return super().train(mode)
 
 
 def build(rows, task, options) -> Stacked:

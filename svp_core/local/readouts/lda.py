@@ -18,7 +18,7 @@ class Options(OptionSet):
     """How moments are kept and used."""
 
     momentum: float = number(
-        0.997, "of the moments of v, a step; large values remember longer", at_least=0, below=1
+        0.997, "of the moments of v, a step; large values remember longer", above=0, below=1
     )
     shrinkage: float = number(
         0.3,
