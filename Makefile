@@ -24,8 +24,8 @@ gpu: $(INSTALLED) ## accuracy, cost and speed on one GPU, in results/gpu; config
 	PYTHON="$(CURDIR)/.venv/bin/python" bash $(GPU)/results/measure.sh
 	.venv/bin/snakemake --cores all --configfile config/gpu.yaml --directory $(GPU)
 
-test: $(INSTALLED) ## run the tests
-	.venv/bin/python -m pytest $(PYTEST_ARGS)
+test: $(INSTALLED) ## run the tests, a file at a time in up to four processes
+	.venv/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup $(PYTEST_ARGS)
 
 lint: $(INSTALLED) ## check the style of Python and Snakemake files
 	.venv/bin/ruff check .
