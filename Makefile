@@ -2,7 +2,7 @@
 PYTHON ?= python3
 # Passed on to snakemake, for example: make SNAKEMAKE_ARGS="--configfile config/smoke.yaml"
 SNAKEMAKE_ARGS ?=
-# Passed on to pytest, for example: make test PYTEST_ARGS="-m 'not slow'"
+# Options passed on to pytest, no files, for example: make test PYTEST_ARGS="-m 'not slow'"
 PYTEST_ARGS ?=
 
 # Minutes after which the trainings of `make gpu` save and leave, for machines that end what takes longer.
@@ -24,8 +24,9 @@ gpu: $(INSTALLED) ## accuracy, cost and speed on one GPU, in results/gpu; config
 	PYTHON="$(CURDIR)/.venv/bin/python" bash $(GPU)/results/measure.sh
 	.venv/bin/snakemake --cores all --configfile config/gpu.yaml --directory $(GPU)
 
-test: $(INSTALLED) ## run the tests, a file at a time in up to four processes
-	.venv/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup $(PYTEST_ARGS)
+test: $(INSTALLED) ## run the tests, in up to four processes; those on a real Slurm after them, in one
+	.venv/bin/python -m pytest --ignore tests/cluster --numprocesses auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
+	.venv/bin/python -m pytest tests/cluster $(PYTEST_ARGS) || [ $$? -eq 5 ]  # 5: none was chosen
 
 lint: $(INSTALLED) ## check the style of Python and Snakemake files
 	.venv/bin/ruff check .

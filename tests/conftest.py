@@ -17,16 +17,6 @@ from svp_core.config import options
 os.environ.setdefault("MPLBACKEND", "agg")
 
 
-def pytest_collection_modifyitems(config, items) -> None:
-    """Let one process run a file, whose tests share what takes long, and one all Slurm clusters."""
-    if not config.pluginmanager.hasplugin("xdist"):
-        return
-    for item in items:
-        folder = item.path.parent.name
-        group = folder if folder == "cluster" else item.path.name
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.fixture(autouse=True, scope="session")
 def one_thread():
     """Tests run beside each other's subprocesses: one thread each is fastest and deterministic."""

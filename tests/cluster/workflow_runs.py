@@ -21,7 +21,7 @@ USER_COMMAND = ["snakemake", "--cores", "all", "--profile", "slurm"]
 QUICK = ["--slurm-init-seconds-before-status-checks", "1"]
 
 SMALL = {
-    "grid": {"model": ["mlp"], "seed": [0, 1]},
+    "grid": {"model": ["mlp"], "method": ["bp", "svp"], "seed": [0, 1]},
     "tasks": {"digits/mlp": {"model": {"depth": 2, "width": 16}, "recipe": {"epochs": 2}}},
     "variants": [{"name": "diverging", "method": "bp", "recipe": {"lr": 1e30, "optimizer": "sgd"}}],
     # what is simulated; times are no table that two machines share
