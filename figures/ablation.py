@@ -19,7 +19,6 @@ from svp_core.tables.statistics import ends
 
 Y = "test_accuracy"
 DECADE = 10  # a larger ratio of values asks for a logarithmic axis
-MAP_LETTER = 0.06  # width of a letter below a heat map, in inches
 LETTER = 0.06  # width of a letter of a tick label, in inches
 
 
@@ -103,7 +102,7 @@ def draw_map(axes: Axes, rows: pd.DataFrame, options: list[str], looks: dict) ->
     axes.grid(False)
     axes.tick_params(length=0, rotation=0)
     width = axes.get_position().width * axes.figure.get_figwidth() / means.shape[1]
-    if max(map(len, means.columns)) * MAP_LETTER > width:
+    if max(map(len, means.columns)) * LETTER > width:
         axes.tick_params(axis="x", rotation=90)
     axes.set(xlabel=x, ylabel=y)
     return False

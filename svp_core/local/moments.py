@@ -6,7 +6,31 @@ from torch import Tensor, nn
 UNSEEN = 1e-6  # of all images, for a class that none was seen of: its logits stay finite
 
 
-class Moments(nn.Module):
+class Running(nn.Module):
+    """Statistics of training steps; `seen` counts the batches, or parts of them, behind them."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = 0
+
+    def get_extra_state(self) -> Tensor:
+        return torch.tensor(self.seen)
+
+    def set_extra_state(self, seen: Tensor) -> None:
+        self.seen = int(seen)
+
+
+def ridge_solution(matrix: Tensor, ridge: Tensor, right: Tensor) -> Tensor:
+    """Return (A + ridge I)^-1 B of A (d, d), which is changed, and B (d, n).
+
+    It is not a number where the sum is not positive definite: a loss tells; a check would wait.
+    """
+    matrix.diagonal().add_(ridge)
+    factor, failed = torch.linalg.cholesky_ex(matrix)
+    return torch.cholesky_solve(right, factor).masked_fill(failed > 0, torch.nan)
+
+
+class Moments(Running):
     """Counts (K), sums (K, d) and scatter (d, d) of v (B, d): N_k, M_k, S, of which ratios count.
 
     v is measured from the mean of the first batch, so that a shift of v costs no digits.
@@ -19,7 +43,6 @@ class Moments(nn.Module):
         self.register_buffer("count", torch.zeros(classes))
         self.register_buffer("total", torch.zeros(classes, width))
         self.register_buffer("scatter", torch.zeros(width, width))
-        self.seen = 0  # batches, or parts of them
 
     @torch.no_grad()
     def observe(self, values: Tensor, labels: Tensor, share: float = 1.0) -> None:
@@ -53,15 +76,7 @@ class Moments(nn.Module):
         # what the sums above were rounded by, so that a covariance of rank 0 is solved as well
         limits = torch.finfo(self.scatter.dtype)
         rounding = len(within) * limits.eps * scatter.diagonal().mean() + limits.tiny
-        within.diagonal().add_(shrinkage * within.diagonal().mean().clamp(min=0) + rounding)
-        factor, failed = torch.linalg.cholesky_ex(within)
-        weight = torch.cholesky_solve(means.T, factor).T
-        weight = weight.masked_fill(failed > 0, torch.nan)  # a loss tells; a check here would wait
+        ridge = shrinkage * within.diagonal().mean().clamp(min=0) + rounding
+        weight = ridge_solution(within, ridge, means.T).T
         bias = prior.log() - (weight * (means / 2 + self.origin)).sum(dim=1)
         return weight.to(self.scatter.dtype), bias.to(self.scatter.dtype)
-
-    def get_extra_state(self) -> Tensor:
-        return torch.tensor(self.seen)
-
-    def set_extra_state(self, seen: Tensor) -> None:
-        self.seen = int(seen)

@@ -25,7 +25,7 @@ from svp_core.config.run import MethodOptions
 from svp_core.local.unit import Reading
 from svp_core.methods import at_least_float32
 from svp_core.methods.bp import head
-from svp_core.methods.svp import SVP, inference_rules
+from svp_core.methods.svp import SVP, grouped, inference_rules
 from svp_core.models import Model
 from svp_core.seeds import derive
 from svp_core.task import Task
@@ -195,14 +195,14 @@ def shapes(model: Model, image_shape: tuple[int, int, int]) -> list[torch.Size]:
 
 def build(model: Model, task: Task, options: Options, recipe, seed: int) -> PredSim:
     """Group the model's blocks into units; draw what compares, and the biases of the heads."""
-    size, blocks, known = options.blocks, list(model.blocks), shapes(model, task.image_shape)
+    blocks, known = list(model.blocks), shapes(model, task.image_shape)
     units, heads = [], []
-    for start in range(0, len(blocks), size):
-        last = min(start + size, len(blocks)) - 1
+    for group in grouped(len(blocks), options.blocks):
+        start, last = group[0], group[-1]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive(seed, "compared", start))
             compare = None if options.loss == "pred" else Compared(known[last])
-        units.append(Unit(blocks[start : last + 1], model.reduce, compare))
+        units.append(Unit([blocks[i] for i in group], model.reduce, compare))
         pool, width = model.reduce, model.widths[last]
         if len(known[last]) == 3:
             cell, width = cells(tuple(known[last]), options.pool_features)

@@ -226,8 +226,8 @@ def parameters_of(
 
 def build(model: Model, task: Task, options: Options, recipe, seed: int) -> SVP:
     """Group the model's blocks into units; draw projections and readouts."""
-    size, blocks = options.blocks, list(model.blocks)
-    groups = [range(start, min(start + size, len(blocks))) for start in range(0, len(blocks), size)]
+    blocks = list(model.blocks)
+    groups = grouped(len(blocks), options.blocks)
     end, ahead = len(blocks) - 1, getattr(options, "ahead", 0)
     widths = [model.widths[min(group[-1] + ahead, end)] for group in groups]
     rows = [options.rows(task.classes) or width for width in widths]
@@ -245,6 +245,11 @@ def build(model: Model, task: Task, options: Options, recipe, seed: int) -> SVP:
     readouts = local.load("readouts", options.readout).build(rows, task, options, seed)
     rules = inference_rules(rows, task, options)
     return SVP(units, readouts, alignments(rows, options), rules, options, recipe)
+
+
+def grouped(count: int, size: int) -> list[range]:
+    """Return the places of the blocks of every unit; the last one may have fewer."""
+    return [range(start, min(start + size, count)) for start in range(0, count, size)]
 
 
 def alignments(rows: list[int], options: Options) -> list[Callable[[Reading, Reading], Tensor]]:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from svp_core.config.options import OptionSet, number
+from svp_core.local.moments import Running, ridge_solution
 from svp_core.local.unit import Reading
 
 
@@ -24,7 +25,7 @@ class Options(OptionSet):
     )
 
 
-class Reconstruction(nn.Module):
+class Reconstruction(Running):
     """E|u - W v|^2 / E|u|^2 of centred u = v_{i-1} and v = v_i, W the ridge regression."""
 
     def __init__(self, rows: int, targets: int, options: Options):
@@ -32,7 +33,7 @@ class Reconstruction(nn.Module):
         self.momentum = options.reconstruction_momentum
         self.shrinkage = options.reconstruction_shrinkage
         width = rows + targets
-        self.rows, self.seen = rows, 0
+        self.rows = rows
         self.register_buffer("mean", torch.zeros(width))
         self.register_buffer("scatter", torch.zeros(width, width))
         self.register_buffer("weight", torch.zeros(targets, rows))
@@ -46,23 +47,16 @@ class Reconstruction(nn.Module):
         self.mean.lerp_(both.mean(dim=0), fresh)
         centred = both - self.mean
         self.scatter.lerp_(centred.T @ centred / len(both), fresh)
-        own = self.scatter[: self.rows, : self.rows].double()
+        own = self.scatter[: self.rows, : self.rows].double().clone()
         ridge = self.shrinkage * own.diagonal().mean() + torch.finfo(both.dtype).tiny
-        factor, _ = torch.linalg.cholesky_ex(own.diagonal_scatter(own.diagonal() + ridge))
         across = self.scatter[: self.rows, self.rows :].double()
-        self.weight.copy_(torch.cholesky_solve(across, factor).T)
+        self.weight.copy_(ridge_solution(own, ridge, across).T)
 
     def forward(self, reading: Reading, previous: Reading) -> Tensor:
         value, target = reading.projected, previous.projected
         target = target - self.mean[self.rows :]
         rebuilt = F.linear(value - self.mean[: self.rows], self.weight)
         return (target - rebuilt).square().sum() / target.square().sum()
-
-    def get_extra_state(self) -> Tensor:
-        return torch.tensor(self.seen)
-
-    def set_extra_state(self, seen: Tensor) -> None:
-        self.seen = int(seen)
 
 
 def build(rows: list[int], options: Options) -> list[nn.Module]:
