@@ -116,7 +116,7 @@ def test_real_photographs_are_streamed_and_a_subset_says_that_it_is_one(
     known = replace(datasets.facts("imagenette"), train_size=train, test_size=test)
     monkeypatch.setattr("svp_core.datasets.imagenette.FACTS", known)
     fetch.fetch("imagenette", tmp_path)
-    recipe = {"train_images": 20, "augmentation": ["crop"]}
+    recipe = {"train_images": 20, "validation_images": None, "augmentation": ["crop"]}
     images, _ = load_images({"dataset": "imagenette", "recipe": recipe}, tmp_path, CPU)
     [(batch, labels)] = images.shuffled(20, seed=0, epoch=1)
     assert batch.shape == (20, 3, 224, 224) and sorted(labels) == sorted([*range(10)] * 2)
