@@ -61,11 +61,14 @@ def number(
     at_least: float | None = None,
     above: float | None = None,
     below: float | None = None,
+    or_word: str | None = None,
 ) -> Any:
-    """Declare a number with its bounds."""
+    """Declare a number with its bounds, which one word may stand for."""
     bounds = {"minimum": at_least, "exclusiveMinimum": above, "exclusiveMaximum": below}
     rules = {key: bound for key, bound in bounds.items() if bound is not None}
-    return option(default, meaning, type="number", **rules)
+    if or_word is None:
+        return option(default, meaning, type="number", **rules)
+    return option(default, meaning, type=["number", "string"], pattern=f"^{or_word}$", **rules)
 
 
 def flag(default: bool, meaning: str) -> Any:
