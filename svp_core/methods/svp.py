@@ -100,9 +100,9 @@ class SVP(Method):
         readouts: list[nn.Module],
         alignments: list[Callable[[Reading, Reading], Tensor]],
         rules: dict[str, nn.Module],
-        target: nn.Module | None,
         options: Options,
         recipe,
+        target: nn.Module | None = None,
     ):
         super().__init__(recipe)
         self.units, self.readouts = nn.ModuleList(units), nn.ModuleList(readouts)
@@ -254,7 +254,7 @@ def build(model: Model, task: Task, options: Options, recipe, seed: int) -> SVP:
     readouts = local.load("readouts", options.readout).build(rows, task, options, seed)
     rules = inference_rules(rows, task, options)
     target = local.load("targets", options.target).build(task, options)
-    return SVP(units, readouts, alignments(rows, options), rules, target, options, recipe)
+    return SVP(units, readouts, alignments(rows, options), rules, options, recipe, target)
 
 
 def grouped(count: int, size: int) -> list[range]:

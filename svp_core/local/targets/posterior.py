@@ -15,7 +15,7 @@ class Options(OptionSet):
     """How posteriors are averaged and mixed in."""
 
     target_weight: float = number(
-        0.3, "share of the last unit's mean posterior of a class in its targets", at_least=0, below=1
+        0.3, "share of the last unit's mean posterior of a class", at_least=0, below=1
     )
     target_momentum: float = number(
         0.9, "of those means, a step; 0 is the step before alone", at_least=0, below=1
