@@ -1,4 +1,4 @@
-"""What a failed run of the workflow says at its end: which jobs failed, and the last line of each."""
+"""What a failed run of the workflow says at its end: failed jobs, and the last line of each."""
 
 import re
 from pathlib import Path
