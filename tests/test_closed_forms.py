@@ -16,6 +16,7 @@ from svp_core.cost.memory import measure_step
 from svp_core.local import load
 from svp_core.local.moments import Moments
 from svp_core.task import Task
+from workflow.studies import variant_name
 
 WIDTH, CLASSES = 6, 4
 
@@ -196,3 +197,12 @@ def test_oas_of_class_covariances_is_refused():
         resolve(run | {"method_options": given})
     with pytest.raises(ConfigError, match=r"shrinkage: 'lw' does not match '\^oas\$'"):
         resolve(run | {"method_options": given | {"readout": "lda", "shrinkage": "lw"}})
+
+
+def test_a_number_or_a_word_names_a_variant():
+    run = {"model": "mlp", "model_options": {}, "method": "local_lda", "recipe": {}}
+    names = []
+    for value in (1, 1.0, "oas"):
+        cell = {"shrinkage": value}
+        names.append(variant_name(run | {"method_options": cell}, cell))
+    assert names == ["shrinkage-1.0", "shrinkage-1.0", "shrinkage-oas"]
