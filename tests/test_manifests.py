@@ -217,3 +217,15 @@ def test_a_reader_that_has_gone_costs_nothing(folder, tmp_path, monkeypatch):
         monkeypatch.setattr(sys, "stdout", closed)
         assert run(folder, "--manifest", str(tmp_path / "imagenette.json")) == 0
     assert (tmp_path / "imagenette.json").exists()
+
+
+def test_ctrl_c_is_a_line_and_the_same_command_continues(folder, monkeypatch, capfd):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    before = contents(folder)
+    with monkeypatch.context() as patch:
+        patch.setattr("svp_core.data.inspection.checksum", interrupted)
+        assert run(folder) == 130
+    assert capfd.readouterr().err == "interrupted; the same command continues\n"
+    assert contents(folder) == before and run(folder) == 0
