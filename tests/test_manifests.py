@@ -81,12 +81,11 @@ def test_what_was_renewed_elsewhere_is_asked_for_here_as_well(data, tmp_path, ca
 
 def test_what_is_as_it_was_is_not_decoded_again_nor_written(data, tmp_path, monkeypatch, capfd):
     monkeypatch.setattr("svp_core.data.decoding.decode_rgb", None)
-    before = (data / "imagenette.json").stat().st_mtime_ns
+    written = (data / "imagenette.json").stat().st_mtime_ns
     assert run(data, "--manifest", str(tmp_path / "imagenette.json")) == 0
     assert "those that were fetched and decoded before" in capfd.readouterr().out
-    assert (
-        data / "imagenette.json"
-    ).stat().st_mtime_ns == before  # a folder of somebody else is only read
+    # a folder of somebody else is only read
+    assert (data / "imagenette.json").stat().st_mtime_ns == written
     assert (tmp_path / "imagenette.json").read_bytes() == (data / "imagenette.json").read_bytes()
 
 
