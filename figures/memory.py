@@ -80,6 +80,8 @@ def draw_peaks(figure: SubFigure, models: dict, looks: dict, columns: int) -> No
     for axes, (model, rows) in zip(grid.flat, models.items(), strict=False):
         bars = deepest(rows)
         draw_peak(axes, bars, looks)
+        if columns < len(models):  # no room for more
+            axes.set_xlabel("Peak (MiB)")
         axes.set_title(f"{names.label(model)}, depth {names.count(bars['depth'])}")
     for axes in grid[:, 0]:
         label_bars(axes, looks)
