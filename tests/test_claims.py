@@ -8,6 +8,7 @@ from made_claims import RULES, SEEDS, TASK, TESTED, aim, table_for
 from svp_core import claims, tables
 from svp_core.claims.rules import CLAIMS, FOLDER, LEAST, bounds_text, refuted
 from svp_core.claims.verdicts import combined, holm
+from workflow.scripts.judge_claims import with_derived
 
 NAMES = [f"{name}: {rule['name']}" for name, rule in TESTED]
 CHANCE = [pair for pair in TESTED if pair[1]["test"] in ("paired", "spread")]
@@ -111,6 +112,18 @@ def test_the_interval_agrees_with_the_tests():
     row = judged(ACCURACY, table_for(ACCURACY, 0.0, noise=30)).iloc[0]
     at_low = judged(ACCURACY | {"supported": {"above": row["low"]}}, table_for(ACCURACY, 0.0, 30))
     assert at_low["p"].iloc[0] == pytest.approx(0.05)
+
+
+def test_ranks_are_those_of_the_last_unit_after_the_last_epoch():
+    keys = TASK | {"method": "svp", "variant": "x", "units": 2}
+    rows = [
+        keys | {"seed": seed, "epoch": epoch, "unit": unit, "effective_rank": 10.0 * unit + epoch}
+        for seed, epochs in ((0, 3), (1, 2))  # the second one diverged
+        for epoch in range(1, epochs + 1)
+        for unit in (1, 2)
+    ]
+    found = with_derived({"collapse": pd.DataFrame(rows)}, {})["collapse"]
+    assert found.set_index("seed")["effective_rank"].to_dict() == {0: 23.0, 1: 22.0}
 
 
 def test_holm_raises_p_values_by_those_that_are_left():

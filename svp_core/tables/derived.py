@@ -48,6 +48,12 @@ def ends(metrics: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts).rename(columns={"value": "unit_accuracy"})
 
 
+def final(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the last unit after the last epoch of every run."""
+    is_last = table["epoch"] == table.groupby(RUN)["epoch"].transform("max")
+    return table[is_last & (table["unit"] == table["units"])]
+
+
 def parse_targets(pairs: list[str]) -> dict[str, list[float]]:
     """Turn `digits=95` into accuracies by dataset."""
     found: dict[str, list[float]] = {}

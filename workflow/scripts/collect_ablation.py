@@ -59,6 +59,11 @@ def rows(records: dict[str, dict], table: str = "ablation") -> list[dict]:
     ]
 
 
+LABELS = {  # of what has a mean, where a table has it
+    "test_accuracy": "test accuracy (%)",
+    "difference": "difference to baseline",
+    "effective_rank": "effective rank",
+}
 NOTE = """\
 n: completed trainings, one a seed. Square brackets: 95 % Student t interval of the mean over seeds.
 """
@@ -69,16 +74,22 @@ def section(frame: pd.DataFrame, name: str, title: str) -> tables.Section:
     options = list(frame.columns[len(tables.columns(name)) :])
     fixed = [*tables.TASK, "method"]
     groups = frame.groupby([*fixed, *options, "variant"], dropna=False)
-    values = [one for one in ("test_accuracy", "difference") if one in frame]
+    values = [one for one in LABELS if one in frame]
     lines = [
         list(map(shown, names[:-1]))
-        + [f"{(group['status'] == state).sum()}" for state in ("completed", "diverged")]
+        + counts(group)
         + [mean(group[one], "+" if one == "difference" else "") for one in values]
         for names, group in groups
     ]
-    labels = {"test_accuracy": "test accuracy (%)", "difference": "difference to baseline"}
-    header = [*fixed, *options, "n", "diverged", *(labels[one] for one in values)]
+    header = [*fixed, *options, "n", "diverged", *(LABELS[one] for one in values)]
     return tables.Section(title, header, lines, NOTE)
+
+
+def counts(group: pd.DataFrame) -> list[str]:
+    """Completed and diverged runs; a table without a status has completed ones alone."""
+    if "status" not in group:
+        return [str(len(group)), "–"]
+    return [str((group["status"] == state).sum()) for state in ("completed", "diverged")]
 
 
 def mean(values: pd.Series, sign: str) -> str:
@@ -92,10 +103,13 @@ def shown(value: object) -> str:
     return "–" if pd.isna(value) else str(value)
 
 
-def contents(output: Path, frame: pd.DataFrame, name: str) -> dict[Path, bytes]:
-    """The files of a study: its table, and what readers have of it."""
+def contents(
+    output: Path, frame: pd.DataFrame, name: str, means_of: pd.DataFrame | None = None
+) -> dict[Path, bytes]:
+    """The files of a study: its table, and means for readers, of all rows or of some, one a run."""
+    means_of = frame if means_of is None else means_of
     title = output.stem.replace("_", " ")
-    texts = tables.files(output.with_suffix(""), [section(frame, name, title)])
+    texts = tables.files(output.with_suffix(""), [section(means_of, name, title)])
     return {output: tables.csv_bytes(frame)} | texts
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from svp_core import claims, tables
 from svp_core.claims.rules import FOLDER
-from svp_core.tables.derived import ends, parse_targets, targets
+from svp_core.tables.derived import ends, final, parse_targets, targets
 
 NOTE = """\
 An estimate is that of a mean difference at equal seeds, or of a ratio, as the rule in claims.csv
@@ -29,7 +29,11 @@ def with_derived(found: dict[str, pd.DataFrame], accuracies: Mapping) -> dict[st
     """The tables, and those that follow from them."""
     if {"runs", "curves"} <= set(found):
         found = found | {"targets": targets(found["runs"], found["curves"], accuracies)}
-    return found | ({"ends": ends(found["metrics"])} if "metrics" in found else {})
+    if "metrics" in found:
+        found = found | {"ends": ends(found["metrics"])}
+    # measured unit by unit, epoch by epoch
+    inner = [name for name, table in found.items() if {"unit", "effective_rank"} <= set(table)]
+    return found | {name: final(found[name]) for name in inner}
 
 
 def sections(judged: pd.DataFrame, texts: Mapping[str, Mapping]) -> list[tables.Section]:
