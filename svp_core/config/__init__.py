@@ -76,7 +76,13 @@ def refusals(
     sizes = json.dumps(config["model_options"])
     find_widths = partial(block_widths, config["model"], tuple(image_shape), sizes)
     run = Run(tuple(image_shape), classes, train_size, config["model"], model, recipe, find_widths)
-    for path, one in (("recipe", recipe), ("model_options", model), ("method_options", method)):
+    yield from offences(run, method)
+
+
+def offences(run: Run, method: options.OptionSet) -> Iterator[str]:
+    """Yield what recipe, model and method refuse in each other, each `key: reason`."""
+    named = {"recipe": run.recipe, "model_options": run.model, "method_options": method}
+    for path, one in named.items():
         for offence in options.refusals(one, run):
             yield f"{path}.{offence}"
 
