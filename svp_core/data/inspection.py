@@ -1,0 +1,47 @@
+"""Every byte of some files, read once: their digests, and whether all their images decode."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from svp_core.data.files import DataError, checksum, file_size, reading
+from svp_core.data.listing import SHARD
+from svp_core.data.manifest import Entry
+
+
+def inspect(files: list[Path], data_dir: Path, is_decoded: bool) -> dict[str, Entry]:
+    """Return what files are by their paths in the data folder, their images decoded if asked for.
+
+    Raises DataError naming the first file, and row, that cannot be read or used.
+    """
+    look = decoded_entry if is_decoded else entry
+    pool = ThreadPoolExecutor()
+    try:
+        names = [path.relative_to(data_dir).as_posix() for path in files]
+        return dict(zip(names, pool.map(look, files), strict=True))
+    finally:  # after an error the rest, which may be hours, is not waited for
+        pool.shutdown(cancel_futures=True)
+
+
+def entry(path: Path) -> Entry:
+    """Return size and digest of a file."""
+    with reading(path):
+        return Entry(file_size(path), checksum(path, "sha256"))
+
+
+def decoded_entry(path: Path) -> Entry:
+    """Return the same, once every image in the file has been decoded."""
+    from svp_core.data.decoding import ImageError, decode_rgb
+    from svp_core.data.shards import shard_rows
+
+    found = entry(path)
+    where = str(path)
+    try:
+        if path.suffix == SHARD:
+            for where, data, _ in shard_rows(path):
+                decode_rgb(data)
+        else:
+            with reading(path):
+                decode_rgb(path.read_bytes())
+    except ImageError as error:
+        raise DataError(f"{where} is {error}") from error
+    return found
