@@ -6,13 +6,15 @@ python -m svp_core.fetch mnist --data-dir data
 import argparse
 import json
 import os
+import re
 import sys
-from importlib import import_module
 from pathlib import Path
 
 from svp_core import datasets
-from svp_core.config import require_file
+from svp_core.config import AXES, require_file
+from svp_core.config.options import names
 from svp_core.config.pairs import ConfigError
+from svp_core.data import own
 from svp_core.data.files import DataError, MissingError, brief, reading
 from svp_core.data.inspection import inspect
 from svp_core.data.manifest import Entry, manifest_path, parse_manifest, renewal
@@ -24,6 +26,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return 0, or 1 after an error that the user can mend, 130 at Ctrl-C."""
     options = parse_arguments(arguments)
     try:
+        own.look_in(options.data_dir)
+        if options.source:
+            describe(options.name, options.source, options.size, options.data_dir)
         require_file("dataset", options.name)
         fetch(options.name, options.data_dir, options.manifest, options.renew)
     except (ConfigError, DataError, OutputError) as error:
@@ -37,13 +42,24 @@ def main(arguments: list[str] | None = None) -> int:
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m svp_core.fetch", description=__doc__)
-    parser.add_argument("name", help="a file of svp_core/datasets")
+    parser.add_argument("name", help="a file of svp_core/datasets, or of a set of one's own")
+    source = "of a set of one's own: imagefolder:PATH, or hub:OWNER/NAME@REVISION[/FOLDER]"
+    parser.add_argument("--source", help=source)
+    parser.add_argument("--size", type=int, help="pixels a side that its images are brought to")
     default = Path(os.environ.get("SVP_DATA_DIR", "data"))
     parser.add_argument("--data-dir", type=Path, default=default, help="SVP_DATA_DIR, or data")
     parser.add_argument("--manifest", type=Path, help="where to write what was found (JSON)")
     renew = "accept a large set that differs from its manifests; its runs are other runs from then"
     parser.add_argument("--renew", action="store_true", help=renew)
     return parser.parse_args(arguments)
+
+
+def describe(name: str, source: str, size: int | None, data_dir: Path) -> None:
+    """Find and write down the facts of a set of one's own; raises ConfigError and DataError."""
+    if not re.fullmatch("[a-z0-9_]+", name) or name in names(AXES["dataset"]):
+        raise ConfigError(f"dataset {name}: choose another name, of a-z, 0-9 and _")
+    data_dir.mkdir(parents=True, exist_ok=True)
+    own.describe(name, source, size, data_dir)
 
 
 def fetch(name: str, data_dir: Path, manifest: Path | None = None, renew: bool = False) -> None:
@@ -64,12 +80,12 @@ def fetch(name: str, data_dir: Path, manifest: Path | None = None, renew: bool =
         if difference := recorded.difference(found):
             said = f"{data_dir / difference} (says {place})"
             raise DataError(f"{name}: {said}; {renewal(name, data_dir, manifest)}")
-    text = next((text for _, text in before.values()), None) or describe(name, known, found)
+    text = next((text for _, text in before.values()), None) or written(name, known, found)
     for place in places:
         if not is_there(place, text):
             write_atomically(place, lambda file: file.write(text))
-    written = "".join(f"; manifest: {place}" for place in places)
-    say(f"{name}: {verdict(known, len(files), is_decoded)}{written}")
+    told = "".join(f"; manifest: {place}" for place in places)
+    say(f"{name}: {verdict(known, len(files), is_decoded)}{told}")
 
 
 def read_manifests(name: str, data_dir: Path, places: list[Path]) -> dict[Path, tuple]:
@@ -104,12 +120,12 @@ def download(name: str, data_dir: Path, reason: DataError) -> None:
     """Let the dataset download itself, for a reason; raises DataError if that fails."""
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
-        import_module(f"svp_core.datasets.{name}").fetch(data_dir)
+        datasets.find(name).fetch(data_dir)
     except Exception as error:  # urllib, torchvision and the hub have no error in common
         raise DataError(f"{reason}\nno download from here: {brief(error)}") from error
 
 
-def describe(name: str, known: datasets.Facts, found: dict[str, Entry]) -> bytes:
+def written(name: str, known: datasets.Facts, found: dict[str, Entry]) -> bytes:
     """Return a manifest: where a dataset comes from, images decoded, bytes and SHA-256 of files."""
     facts = {"dataset": name, "licence": known.licence, "homepage": known.homepage}
     facts |= {"images": known.train_size + known.test_size} if known.folder else {}

@@ -5,11 +5,14 @@ import hashlib
 import subprocess
 from collections.abc import Iterator, Mapping
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 from svp_core.config import options
+from svp_core.data import own
 
 PACKAGE = Path(__file__).parent
+PUBLIC = PACKAGE / "__init__.py"  # names alone
 CHECKS = PACKAGE / "config"  # decides no number: a run is told by its resolved config
 
 
@@ -19,7 +22,25 @@ def run_sources(config: Mapping) -> list[Path]:
     The files of another model, readout or metric are not among them, nor those that check configs.
     """
     metrics = (f"metrics.{name}" for name in ("accuracy", *config["metrics"]))
-    return sources("training.run", f"datasets.{config['dataset']}", *built_from(config), *metrics)
+    data = dataset_module(config["dataset"])
+    return sources("training.run", data, *built_from(config), *metrics) + outside(config)
+
+
+def outside(config: Mapping) -> list[Path]:
+    """Return the files beyond the package: facts of a set, and the module of a network, of one's own.
+
+    What that module imports is not followed.
+    """
+    found = [own.facts_file(config["dataset"])] if config["dataset"] in own.names() else []
+    module = config["model_options"].get("factory", "").partition(":")[0]
+    spec = find_spec(module) if module else None
+    return found + ([Path(spec.origin)] if spec and spec.has_location else [])
+
+
+def dataset_module(name: str) -> str:
+    """Return the module that reads a dataset: its file, or what reads those of one's own."""
+    is_file = module_file(f"{PACKAGE.name}.datasets.{name}")
+    return f"datasets.{name}" if is_file else "data.own"
 
 
 def built_from(config: Mapping) -> Iterator[str]:
@@ -36,7 +57,7 @@ def sources(*modules: str) -> list[Path]:
     pending, found = [f"{PACKAGE.name}.{module}" for module in modules], set()
     while pending:
         file = module_file(pending.pop())
-        if file and file not in found and CHECKS not in file.parents:
+        if file and file not in (*found, PUBLIC) and CHECKS not in file.parents:
             found.add(file)
             pending += imported(file)
     return sorted(found)
@@ -75,7 +96,8 @@ def source_hash(files: list[Path]) -> str:
     """Return the first 12 digits of a SHA-256 over names and code of files."""
     digest = hashlib.sha256()
     for file in files:
-        digest.update(f"{file.relative_to(PACKAGE)}\0{code(file)}\0".encode())
+        name = file.relative_to(PACKAGE) if PACKAGE in file.parents else file.name
+        digest.update(f"{name}\0{code(file)}\0".encode())
     return digest.hexdigest()[:12]
 
 
@@ -85,6 +107,8 @@ def code(file: Path) -> str:
 
     That is comments, docstrings, and options with their refusals: their values are in a config.
     """
+    if file.suffix != ".py":
+        return file.read_text()
     tree = ast.parse(file.read_text())
     helpers = {
         name for node in tree.body if is_of_checks(node) for name in options.bound_names(node)
@@ -116,7 +140,9 @@ def is_declaration(statement: ast.stmt, helpers: set[str]) -> bool:
 
 
 def repository() -> dict:
-    """Return commit and dirty flag of the sources, None each outside a repository."""
+    """Return commit and dirty flag of the sources, None each outside a repository that has them."""
+    if git("ls-files", "--error-unmatch", str(PUBLIC)) is None:  # installed below another one
+        return {"git_commit": None, "git_dirty": None}
     commit = git("rev-parse", "HEAD")
     changes = git("status", "--porcelain", "--", str(PACKAGE))  # a new model file, too
     return {"git_commit": commit, "git_dirty": None if changes is None else bool(changes)}
