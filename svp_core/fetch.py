@@ -78,7 +78,7 @@ def fetch(name: str, data_dir: Path, manifest: Path | None = None, renew: bool =
     found = inspect(files, data_dir, is_decoded)
     for place, (recorded, _) in before.items():
         if difference := recorded.difference(found):
-            said = f"{data_dir / difference} (says {place})"
+            said = f"{data_dir}/{difference} (says {place})"
             raise DataError(f"{name}: {said}; {renewal(name, data_dir, manifest)}")
     text = next((text for _, text in before.values()), None) or written(name, known, found)
     for place in places:
@@ -89,7 +89,7 @@ def fetch(name: str, data_dir: Path, manifest: Path | None = None, renew: bool =
 
 
 def read_manifests(name: str, data_dir: Path, places: list[Path]) -> dict[Path, tuple]:
-    """Return the manifests that there are, each with its text; raises DataError for a damaged one."""
+    """Return the manifests that there are, with their texts; raises DataError for a damaged one."""
     found = {}
     for place in places:
         try:
@@ -105,7 +105,7 @@ def read_manifests(name: str, data_dir: Path, places: list[Path]) -> dict[Path, 
 
 
 def find_or_download(name: str, known: datasets.Facts, data_dir: Path) -> list[Path]:
-    """Return the files of a dataset, which are downloaded if they are missing or not as published."""
+    """Return the files of a dataset, downloaded if they are missing or not as published."""
     try:
         return datasets.inventory(name, data_dir)
     except DataError as error:

@@ -4,17 +4,11 @@ import warnings
 from io import BytesIO
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
-FORMATS = (
-    "JPEG",
-    "PNG",
-    "WEBP",
-    "GIF",
-    "BMP",
-    "TIFF",
-    "PPM",
-)  # others start programs, or have no pixels
+from svp_core.data.files import brief
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")  # some others start programs
 MODES = {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "CMYK", "YCbCr"}  # 8 bits or less
 GREY_16 = {"I;16", "I;16B", "I;16L", "I;16N"}
 LONGEST = 100  # times the other side: the shorter one is brought to a fixed length
@@ -42,8 +36,10 @@ def decode_rgb(data: bytes) -> Image.Image:
         return to_rgb(image)
     except ImageError:
         raise
+    except UnidentifiedImageError:
+        raise ImageError(f"no image in any of the formats {', '.join(FORMATS)}") from None
     except Exception as error:  # the readers of the formats have none in common
-        raise ImageError(f"no whole image: {error or type(error).__name__}") from error
+        raise ImageError(f"no whole image: {brief(error) or type(error).__name__}") from error
 
 
 def unusable(image: Image.Image) -> str | None:
@@ -55,8 +51,9 @@ def unusable(image: Image.Image) -> str | None:
         return f"of {image.width}x{image.height} pixels, one side over {LONGEST} times the other"
     if image.mode not in MODES | GREY_16:
         return f"of mode {image.mode}, whose values have no known range"
-    if image.mode in GREY_16 and "transparency" in image.info:
-        return "of 16 bits and transparent"
+    is_deep = any("16" in str(tile.args) for tile in image.tile)
+    if is_deep and "transparency" in image.info:
+        return "of 16 bits with a transparent value, of which Pillow keeps 8"
     frames = getattr(image, "n_frames", 1)
     # a camera hides previews behind a JPEG, whose first picture is the photograph
     return f"of {frames} frames" if frames > 1 and image.format != "MPO" else None

@@ -114,7 +114,7 @@ def read_image_files(name: str, facts, data_dir: Path) -> list[ImageFiles]:
     manifest = read_manifest(name, data_dir)
     found = sizes([file for listing in listings for file in listing.files], data_dir)
     if difference := manifest.difference(found):
-        raise DataError(f"{data_dir / difference}; {renewal(name, data_dir)}")
+        raise DataError(f"{data_dir}/{difference}; {renewal(name, data_dir)}")
     return [open_listing(listing, manifest, data_dir) for listing in listings]
 
 

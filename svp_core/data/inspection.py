@@ -1,11 +1,13 @@
 """Every byte of some files, read once: their digests, and whether all their images decode."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from svp_core.data.files import DataError, checksum, file_size, reading
 from svp_core.data.listing import SHARD
 from svp_core.data.manifest import Entry
+from svp_core.data.shards import shard_rows
 
 
 def inspect(files: list[Path], data_dir: Path, is_decoded: bool) -> dict[str, Entry]:
@@ -31,17 +33,21 @@ def entry(path: Path) -> Entry:
 def decoded_entry(path: Path) -> Entry:
     """Return the same, once every image in the file has been decoded."""
     from svp_core.data.decoding import ImageError, decode_rgb
-    from svp_core.data.shards import shard_rows
 
     found = entry(path)
-    where = str(path)
-    try:
-        if path.suffix == SHARD:
-            for where, data, _ in shard_rows(path):
-                decode_rgb(data)
-        else:
-            with reading(path):
-                decode_rgb(path.read_bytes())
-    except ImageError as error:
-        raise DataError(f"{where} is {error}") from error
+    for where, data in encoded_images(path):
+        try:
+            decode_rgb(data)
+        except ImageError as error:
+            raise DataError(f"{where} is {error}") from error
     return found
+
+
+def encoded_images(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield the images of a file, each with its place."""
+    if path.suffix == SHARD:
+        yield from ((where, data) for where, data, _ in shard_rows(path))
+    else:
+        with reading(path):
+            data = path.read_bytes()
+        yield str(path), data

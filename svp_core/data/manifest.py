@@ -30,16 +30,21 @@ class Manifest(NamedTuple):
     def difference(self, found: Mapping[str, Entry]) -> str | None:
         """How the first of the files that are found differs, or None; compares what is known."""
         for path in sorted(self.files.keys() | found.keys()):
-            if path not in found:
-                return f"{path} was there when the set was fetched, and is not now"
-            if path not in self.files:
-                return f"{path} was not there when the set was fetched"
-            was, now = self.files[path], found[path]
-            if now.bytes != was.bytes:
-                return f"{path} has {now.bytes} bytes, when it was fetched {was.bytes}"
-            if now.sha256 not in (None, was.sha256):
-                return f"{path} is not the file that was fetched: another SHA-256"
+            if fault := fault_of(self.files.get(path), found.get(path)):
+                return f"{brief(path)} {fault}"
         return None
+
+
+def fault_of(was: Entry | None, now: Entry | None) -> str | None:
+    """How a file differs from what it was, or None."""
+    if now is None:
+        return "was there when the set was fetched, and is not now"
+    if was is None:
+        return "was not there when the set was fetched"
+    if now.bytes != was.bytes:
+        return f"has {now.bytes} bytes, when it was fetched {was.bytes}"
+    is_another = now.sha256 not in (None, was.sha256)
+    return "is not the file that was fetched: another SHA-256" if is_another else None
 
 
 def renewal(name: str, data_dir: Path, manifest: Path | None = None) -> str:
@@ -55,7 +60,7 @@ def manifest_path(name: str, data_dir: Path) -> Path:
 
 
 def read_manifest(name: str, data_dir: Path) -> Manifest:
-    """Return the manifest that lies with a set; raises DataError if there is none, or no whole one."""
+    """Return the manifest that lies with a set; raises DataError if it is missing or damaged."""
     path = manifest_path(name, data_dir)
     try:
         return parse_manifest(path, name)

@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
+from PIL import Image, ImageOps
 
 from svp_core.config.pairs import ConfigError
 from svp_core.data import sources
@@ -131,8 +132,7 @@ def with_pixels(known: Facts, train: Listing, size: int | None) -> Facts:
     is_resident = count * 3 * height * width <= RESIDENT
     known = replace(known, shape=(3, height, width), is_resident=is_resident)
     limit = known.train_size if is_resident else SAMPLE
-    fit = fitting((height, width))
-    images = (fit(image) / 255 for image in decoded(train, limit))
+    images = (fitted(image, (height, width)) / 255 for image in decoded(train, limit))
     total, squares, is_grey, count = np.zeros(3), np.zeros(3), is_resident, 0
     for image in images:  # (3, H, W)
         total += image.mean(axis=(1, 2))
@@ -181,18 +181,18 @@ def encoded(listing: Listing) -> Iterator[tuple[str, bytes]]:
             yield str(path), path.read_bytes()
 
 
-def fitting(size: tuple[int, int]):
-    """Return the function from an image to its middle (3, H, W) in that size, uint8."""
-    from torchvision.transforms import v2
-
-    fit = v2.Compose([v2.Resize(min(size)), v2.CenterCrop(list(size)), v2.PILToTensor()])
-    return lambda image: fit(image).numpy()
+def fitted(image: Image.Image, size: tuple[int, int]) -> np.ndarray:
+    """Return the middle of an image (3, H, W), as large as fits, in a size; uint8."""
+    height, width = size
+    if image.size != (width, height):
+        image = ImageOps.fit(image, (width, height), Image.Resampling.BILINEAR)
+    return np.asarray(image).transpose(2, 0, 1)
 
 
 def resident(files: ImageFiles, facts: Facts) -> Split:
     """Return the images (N, C, H, W) of a split and their labels, in the order of the files."""
     from svp_core.data.streaming import decode
 
-    fit, channels = fitting(facts.shape[1:]), facts.shape[0]
-    images = [fit(decode(sample))[:channels] for sample in files.samples(None)]
+    channels, *size = facts.shape
+    images = [fitted(decode(sample), tuple(size))[:channels] for sample in files.samples(None)]
     return Split(np.stack(images), np.asarray(files.labels), files.source)

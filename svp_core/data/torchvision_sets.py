@@ -58,9 +58,8 @@ def read_batch(path: Path, key: str) -> tuple[np.ndarray, np.ndarray]:
             content = Numbers(file, encoding="latin1").load()
         pixels, labels = content["data"], np.array(content[key])
         if pixels.dtype != np.uint8 or labels.dtype != np.int64 or labels.shape != pixels.shape[:1]:
-            raise ValueError(
-                f"{pixels.dtype} {pixels.shape} with {key} {labels.dtype} {labels.shape}"
-            )
+            found = f"{pixels.dtype} {pixels.shape} with {key} {labels.dtype} {labels.shape}"
+            raise ValueError(f"not bytes with an integer each: {found}")
         return pixels.reshape(-1, 3, 32, 32), labels
 
 
