@@ -26,7 +26,7 @@ from svp_core.runtime.cpus import available_cpus
 from svp_core.runtime.device import prepare, warn_of_unused_gpu
 from svp_core.runtime.files import OutputError
 from svp_core.training.checkpoint import Saving
-from svp_core.training.run import train
+from svp_core.training.run import assemble, train
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -36,6 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     datasets.load = cache(datasets.load)  # read and verified once, not once a run
     try:
         runs = list(plan(given, describe(given)))
+        check(runs)
         records = [trained(run, place, given) for place, run in enumerate(runs, start=1)]
     except (ConfigError, DataError, OutputError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -48,7 +49,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("factory", help="MODULE:FUNCTION that returns the network")
     data = "imagefolder:PATH, hub:OWNER/NAME@REVISION[/FOLDER], or a dataset that is known by name"
     parser.add_argument("--data", required=True, help=data)
-    parser.add_argument("--size", type=int, help="pixels a side that images are brought to")
+    parser.add_argument("--size", type=positive, help="pixels a side that images are brought to")
     pairs = {"nargs": "+", "default": [], "metavar": "KEY=VALUE"}
     parser.add_argument("--arguments", **pairs, help="of the function, such as num_classes=5")
     units = "modules that units end at; proposed by default"
@@ -58,14 +59,21 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
         "--methods", nargs="+", default=["bp", "svp", "local_lda"], metavar="METHOD[:KEY=VALUE...]",
         help="such as svp:readout=lda:d0=64; differences are to the first",
     )  # fmt: skip
-    parser.add_argument("--seeds", type=int, default=3, help="trainings a method (3)")
-    parser.add_argument("--epochs", type=int, default=10, help="passes over the images (10)")
+    parser.add_argument("--seeds", type=positive, default=3, help="trainings a method (3)")
+    parser.add_argument("--epochs", type=positive, default=10, help="passes over the images (10)")
     parser.add_argument("--recipe", **pairs, help="of every method, such as lr=0.003 batch_size=32")
     folder = "of records, table, figure and links to the images (comparison)"
     parser.add_argument("--output-dir", type=Path, default=Path("comparison"), help=folder)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=available_cpus(), help="CPU threads")
     return parser.parse_args(arguments)
+
+
+def positive(text: str) -> int:
+    """Return a number of at least 1."""
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return int(text)
 
 
 def describe(given: argparse.Namespace) -> str:
@@ -102,8 +110,17 @@ def plan(given: argparse.Namespace, dataset: str) -> Iterator[dict]:
             "recipe": recipe | own_recipe,
         }
         yield from (resolve(run | {"seed": seed}) for seed in range(given.seeds))
-    shape = datasets.facts(dataset).shape
-    print(propose_units(make(given.factory, arguments), shape, given.units or None), flush=True)
+
+
+def check(runs: list[dict]) -> None:
+    """Build every method once, and print the units; raises ConfigError before any training."""
+    for run in runs:
+        if run["seed"] == 0:
+            assemble(run)
+    sizes, shape = runs[0]["model_options"], datasets.facts(runs[0]["dataset"]).shape
+    network = make(sizes["factory"], sizes["arguments"])
+    batch_size = runs[0]["recipe"]["batch_size"]
+    print(propose_units(network, shape, sizes["units"] or None, batch_size), flush=True)
 
 
 def trained(run: dict, place: int, given: argparse.Namespace) -> Path:

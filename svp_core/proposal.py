@@ -11,7 +11,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from svp_core.config.pairs import ConfigError
 from svp_core.cost.plan import aligned
 from svp_core.cost.twin import fake_twin
-from svp_core.cutting import crossings, cut, end_of, module_path, name_of, trace
+from svp_core.cutting import crossings, cut, end_of, module_path, name_of, passed, trace
 
 Network = nn.Module | Sequence[nn.Module]
 KEPT = nn.MaxPool2d | nn.AvgPool2d  # beside activations, what stays with the layer before a head
@@ -78,7 +78,7 @@ def measured(name: str, block: nn.Module, hidden: Tensor) -> tuple[Unit, Tensor]
         return tensor
 
     with saved_tensors_hooks(keep, lambda tensor: tensor):
-        output = block(hidden)
+        output = passed(block, hidden, f"the unit that ends at {name}")
     count = sum(one.numel() for one in parameters)
     return Unit(name, tuple(output.shape[1:]), count, sum(saved.values())), output.detach()
 

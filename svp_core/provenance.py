@@ -12,7 +12,6 @@ from svp_core.config import options
 from svp_core.data import own
 
 PACKAGE = Path(__file__).parent
-PUBLIC = PACKAGE / "__init__.py"  # names alone
 CHECKS = PACKAGE / "config"  # decides no number: a run is told by its resolved config
 
 
@@ -54,10 +53,11 @@ def built_from(config: Mapping) -> Iterator[str]:
 
 def sources(*modules: str) -> list[Path]:
     """Return the files of some modules of svp_core and of all that they import from it."""
+    names = PACKAGE / "__init__.py"  # of the public interface, and nothing else
     pending, found = [f"{PACKAGE.name}.{module}" for module in modules], set()
     while pending:
         file = module_file(pending.pop())
-        if file and file not in (*found, PUBLIC) and CHECKS not in file.parents:
+        if file and file not in (*found, names) and CHECKS not in file.parents:
             found.add(file)
             pending += imported(file)
     return sorted(found)
@@ -141,7 +141,7 @@ def is_declaration(statement: ast.stmt, helpers: set[str]) -> bool:
 
 def repository() -> dict:
     """Return commit and dirty flag of the sources, None each outside a repository that has them."""
-    if git("ls-files", "--error-unmatch", str(PUBLIC)) is None:  # installed below another one
+    if git("ls-files", "--error-unmatch", str(PACKAGE / "__init__.py")) is None:  # installed below another one
         return {"git_commit": None, "git_dirty": None}
     commit = git("rev-parse", "HEAD")
     changes = git("status", "--porcelain", "--", str(PACKAGE))  # a new model file, too

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from svp_core import pooling
 from svp_core.config.options import OptionSet
 from svp_core.config.pairs import ConfigError
+from svp_core.cutting import passed
 from svp_core.seeds import derive
 
 
@@ -54,13 +55,13 @@ def of_blocks(
     everything = nn.ModuleList([*blocks, *([head] if head else [])]).eval()
     hidden, widths = torch.zeros(1, *image_shape), []
     for place, block in enumerate(blocks, start=1):
-        hidden = block(hidden)
+        hidden = passed(block, hidden, f"block {place} of the network")
         features = reduce(hidden)
         if features.dim() != 2:
             shape = tuple(hidden.shape[1:])
             raise ConfigError(f"pool: it makes no vector of the activation {shape} of block {place}")
         widths.append(features.shape[1])
-    logits = head(hidden) if head else None
+    logits = passed(head, hidden, "the head of the network") if head else None
     if logits is not None and logits.dim() != 2:
         raise ConfigError(f"head: it returns {tuple(logits.shape[1:])} an image, no class logits")
     everything.train()
