@@ -85,8 +85,7 @@ def describe(given: argparse.Namespace) -> str:
     name = re.sub("[^a-z0-9_]+", "_", last.lower()).strip("_") or "images"
     name = f"{name}_images" if name in options.names("datasets") else name
     own.look_in(folder)
-    fetch.describe(name, given.data, given.size, folder)
-    fetch.fetch(name, folder, renew=True)
+    fetch.fetch_own(given.data, given.size, name, folder, None, True)
     return name
 
 

@@ -196,4 +196,3 @@ def near(known: dict[str, nn.Module]) -> str:
     """Say which modules there are, the outermost first."""
     paths = sorted(filter(None, known), key=lambda path: path.count("."))
     return f"it has {', '.join(paths[:8])}{', ...' if len(paths) > 8 else ''}"
-

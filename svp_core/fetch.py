@@ -27,10 +27,12 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse_arguments(arguments)
     try:
         own.look_in(options.data_dir)
+        found = options.name, options.data_dir, options.manifest, options.renew
         if options.source:
-            describe(options.name, options.source, options.size, options.data_dir)
-        require_file("dataset", options.name)
-        fetch(options.name, options.data_dir, options.manifest, options.renew)
+            fetch_own(options.source, options.size, *found)
+        else:
+            require_file("dataset", options.name)
+            fetch(*found)
     except (ConfigError, DataError, OutputError) as error:
         say(f"error: {error}", file=sys.stderr)
         return 1
@@ -54,12 +56,23 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def describe(name: str, source: str, size: int | None, data_dir: Path) -> None:
-    """Find and write down the facts of a set of one's own; raises ConfigError and DataError."""
+def fetch_own(
+    source: str, size: int | None, name: str, data_dir: Path, *places: Path | bool | None
+) -> None:
+    """Fetch a set of one's own, and write its facts down; raises ConfigError too."""
     if not re.fullmatch("[a-z0-9_]+", name) or name in names(AXES["dataset"]):
         raise ConfigError(f"dataset {name}: choose another name, of a-z, 0-9 and _")
     data_dir.mkdir(parents=True, exist_ok=True)
+    path = own.facts_file(name)
+    before = path.read_bytes() if path.exists() else None
     own.describe(name, source, size, data_dir)
+    try:
+        fetch(name, data_dir, *places)
+    except BaseException:
+        path.unlink()
+        if before is not None:
+            path.write_bytes(before)
+        raise
 
 
 def fetch(name: str, data_dir: Path, manifest: Path | None = None, renew: bool = False) -> None:

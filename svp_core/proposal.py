@@ -148,8 +148,11 @@ def is_opened(path: str, module: nn.Module) -> bool:
 def is_stack(module: nn.Module) -> bool:
     blocks = list(module.children())
     is_container = isinstance(module, nn.Sequential | nn.ModuleList)
-    return is_container and len(blocks) > 1 and len({type(one) for one in blocks}) == 1 and (
-        has_children(blocks[0])
+    return (
+        is_container
+        and len(blocks) > 1
+        and len({type(one) for one in blocks}) == 1
+        and (has_children(blocks[0]))
     )
 
 

@@ -97,7 +97,8 @@ def source_hash(files: list[Path]) -> str:
     digest = hashlib.sha256()
     for file in files:
         name = file.relative_to(PACKAGE) if PACKAGE in file.parents else file.name
-        digest.update(f"{name}\0{code(file)}\0".encode())
+        text = code(file) if file.suffix == ".py" else file.read_text()
+        digest.update(f"{name}\0{text}\0".encode())
     return digest.hexdigest()[:12]
 
 
@@ -107,8 +108,6 @@ def code(file: Path) -> str:
 
     That is comments, docstrings, and options with their refusals: their values are in a config.
     """
-    if file.suffix != ".py":
-        return file.read_text()
     tree = ast.parse(file.read_text())
     helpers = {
         name for node in tree.body if is_of_checks(node) for name in options.bound_names(node)
@@ -141,7 +140,9 @@ def is_declaration(statement: ast.stmt, helpers: set[str]) -> bool:
 
 def repository() -> dict:
     """Return commit and dirty flag of the sources, None each outside a repository that has them."""
-    if git("ls-files", "--error-unmatch", str(PACKAGE / "__init__.py")) is None:  # installed below another one
+    if (
+        git("ls-files", "--error-unmatch", str(PACKAGE / "__init__.py")) is None
+    ):  # installed below another one
         return {"git_commit": None, "git_dirty": None}
     commit = git("rev-parse", "HEAD")
     changes = git("status", "--porcelain", "--", str(PACKAGE))  # a new model file, too

@@ -154,7 +154,11 @@ def test_costs_stand_side_by_side():
     found = svp_core.step_costs(own_networks.mlp(), 16, classes=10, image_shape=SHAPE)
     assert list(found) == ["bp", "svp"]
     assert found["svp"]["flops"] == trainer(own_networks.mlp()).count(16)
-    assert [line.split()[0] for line in str(found).splitlines()[:3]] == ["bp", "flops", "parameters"]
+    assert [line.split()[0] for line in str(found).splitlines()[:3]] == [
+        "bp",
+        "flops",
+        "parameters",
+    ]
 
 
 WRONG_BATCHES = {

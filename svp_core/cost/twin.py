@@ -29,5 +29,7 @@ def move_to_cpu(twins: Sequence[nn.Module]) -> None:
                     if one not in moved:
                         there = one.detach().cpu()
                         is_parameter = held is module._parameters
-                        moved[one] = nn.Parameter(there, one.requires_grad) if is_parameter else there
+                        moved[one] = (
+                            nn.Parameter(there, one.requires_grad) if is_parameter else there
+                        )
                     held[name] = moved[one]

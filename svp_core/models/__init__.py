@@ -59,7 +59,9 @@ def of_blocks(
         features = reduce(hidden)
         if features.dim() != 2:
             shape = tuple(hidden.shape[1:])
-            raise ConfigError(f"pool: it makes no vector of the activation {shape} of block {place}")
+            raise ConfigError(
+                f"pool: it makes no vector of the activation {shape} of block {place}"
+            )
         widths.append(features.shape[1])
     logits = passed(head, hidden, "the head of the network") if head else None
     if logits is not None and logits.dim() != 2:
