@@ -6,6 +6,7 @@ happens inside a layer does not matter.
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -142,7 +143,7 @@ def segments(
     network: nn.Module, nodes: list[fx.Node], ends: list[int]
 ) -> tuple[list[nn.Module], nn.Module | None]:
     """Return a module for what lies before each of the ends, and one for what is left."""
-    places = zip([0, *(end + 1 for end in ends)], [*(end + 1 for end in ends), len(nodes)])
+    places = pairwise([0, *(end + 1 for end in ends), len(nodes)])
     parts = [nodes[start:stop] for start, stop in places]
     made = []
     for index, part in enumerate(parts):
@@ -176,7 +177,7 @@ def refuse_shared(network: nn.Module, made: list[nn.Module | None]) -> None:
 
 
 def passed(block: nn.Module, hidden: Tensor, what: str) -> Tensor:
-    """Return the activation of a block; raises ConfigError where it does not take what it is given."""
+    """Return the activation of a block; raises ConfigError if it does not take its input."""
     try:
         return block(hidden)
     except (RuntimeError, ValueError, TypeError, AssertionError) as error:

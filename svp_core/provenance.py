@@ -26,7 +26,7 @@ def run_sources(config: Mapping) -> list[Path]:
 
 
 def outside(config: Mapping) -> list[Path]:
-    """Return the files beyond the package: facts of a set, and the module of a network, of one's own.
+    """Return the files outside the package: facts of a set, module of a network, of one's own.
 
     What that module imports is not followed.
     """

@@ -85,7 +85,7 @@ class Branching(nn.Module):
 @pytest.mark.parametrize(
     ("network", "units", "said"),
     [
-        (own_networks.mlp(), ["nine"], "'nine' is no module of Sequential; it has 0, 1, 2, 3, 4, 5"),
+        (own_networks.mlp(), ["nine"], "'nine' is no module of Sequential; it has 0, 1, 2, 3, 4"),
         (own_networks.mlp(), [""], "'' is no module"),
         (own_networks.mlp(), [], "no place found to cut Sequential"),
         (own_networks.mlp(), ["2", "2"], "end at the same place"),

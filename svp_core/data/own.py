@@ -1,4 +1,4 @@
-"""Datasets that no file of svp_core/datasets states: a fetch finds their facts and writes them down.
+"""Datasets that no file of svp_core/datasets states: a fetch finds and writes down their facts.
 
 `NAME.facts.json` in the data folder says where a set comes from and what is known of it; its files
 are linked in the folder NAME beside it.
@@ -161,7 +161,7 @@ def one_size(train: Listing) -> tuple[int, int]:
 
 
 def decoded(listing: Listing, limit: int) -> Iterator:
-    """Yield images of a split, evenly chosen if there are more; raises DataError naming the file."""
+    """Yield images of a split, evenly chosen if there are more; raises DataError."""
     from svp_core.data.decoding import ImageError, decode_rgb
 
     step = max(1, len(listing.labels) // limit)

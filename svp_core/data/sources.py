@@ -78,7 +78,7 @@ def of_classes(root: Path, classes: list[str]) -> Iterator[Link]:
         if len(files) < 2:
             raise DataError(f"{root / label}: {len(files)} images; one is to train, one to test on")
         order = np.random.default_rng(0).permutation(len(files))
-        for place, (file, rank) in enumerate(zip(sorted(files), order, strict=True)):
+        for file, rank in zip(sorted(files), order, strict=True):
             part = "val" if rank % EVERY == 0 else "train"
             yield f"{part}/{label}/{file.name}", file
 

@@ -61,7 +61,7 @@ def facts(name: str) -> Facts:
 
 
 def find(name: str):
-    """Return what has FACTS, `load` and, if need be, `fetch`: the file `name`, or a set of one's own.
+    """Return what has FACTS, `load`, perhaps `fetch`: the file `name`, or a set of one's own.
 
     Those of one's own are no sources of the runs of others.
     """

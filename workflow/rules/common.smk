@@ -9,6 +9,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 
 sys.path.insert(0, str(workflow.basedir))
+sys.path.append(os.getcwd())  # networks of one's own, which jobs find there as well
 from svp_core import provenance
 from svp_core.config.pairs import ConfigError
 from svp_core.data import own
