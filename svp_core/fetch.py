@@ -85,23 +85,24 @@ def fetch(name: str, data_dir: Path, manifest: Path | None = None, renew: bool =
     known = datasets.facts(name)
     places = [manifest_path(name, data_dir)] if known.folder else []
     places += [manifest] if manifest else []
-    before = {} if renew or not known.folder else read_manifests(name, data_dir, places)
+    advice = renewal(name, data_dir, manifest)
+    before = {} if renew else read_manifests(name, places[::-1], advice)
     files = find_or_download(name, known, data_dir)
     is_decoded = bool(known.folder) and not any(one.images for one, _ in before.values())
     found = inspect(files, data_dir, is_decoded)
-    for place, (recorded, _) in before.items():
+    text = describe(name, known, found)
+    for place, (recorded, recorded_text) in before.items() if known.folder else ():
         if difference := recorded.difference(found):
-            said = f"{data_dir}/{difference} (says {place})"
-            raise DataError(f"{name}: {said}; {renewal(name, data_dir, manifest)}")
-    text = next((text for _, text in before.values()), None) or written(name, known, found)
+            raise DataError(f"{name}: {data_dir}/{difference} (says {place}); {advice}")
+        text = recorded_text  # so that equal data have one hash, whatever else is said of them
     for place in places:
         if not is_there(place, text):
             write_atomically(place, lambda file: file.write(text))
-    told = "".join(f"; manifest: {place}" for place in places)
-    say(f"{name}: {verdict(known, len(files), is_decoded)}{told}")
+    written = "".join(f"; manifest: {place}" for place in places)
+    say(f"{name}: {verdict(known, len(files), is_decoded)}{written}")
 
 
-def read_manifests(name: str, data_dir: Path, places: list[Path]) -> dict[Path, tuple]:
+def read_manifests(name: str, places: list[Path], advice: str) -> dict[Path, tuple]:
     """Return the manifests that there are, with their texts; raises DataError for a damaged one."""
     found = {}
     for place in places:
@@ -112,7 +113,6 @@ def read_manifests(name: str, data_dir: Path, places: list[Path]) -> dict[Path, 
         except DataError:
             raise
         except ValueError as error:
-            advice = renewal(name, data_dir, places[1] if len(places) > 1 else None)
             raise DataError(f"{place} is damaged ({brief(error)}); {advice}") from error
     return found
 
@@ -135,10 +135,11 @@ def download(name: str, data_dir: Path, reason: DataError) -> None:
         data_dir.mkdir(parents=True, exist_ok=True)
         datasets.find(name).fetch(data_dir)
     except Exception as error:  # urllib, torchvision and the hub have no error in common
-        raise DataError(f"{reason}\nno download from here: {brief(error)}") from error
+        link = "\n" if isinstance(reason, MissingError) else "; "  # after a list, or a line
+        raise DataError(f"{reason}{link}no download from here: {brief(error)}") from error
 
 
-def written(name: str, known: datasets.Facts, found: dict[str, Entry]) -> bytes:
+def describe(name: str, known: datasets.Facts, found: dict[str, Entry]) -> bytes:
     """Return a manifest: where a dataset comes from, images decoded, bytes and SHA-256 of files."""
     facts = {"dataset": name, "licence": known.licence, "homepage": known.homepage}
     facts |= {"images": known.train_size + known.test_size} if known.folder else {}

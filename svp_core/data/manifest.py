@@ -79,8 +79,8 @@ def parse_manifest(path: Path, name: str) -> Manifest:
     if not isinstance(content, dict) or content.get("dataset") != name:
         raise ValueError(f"dataset: it is not that of {name}")
     files, images = content.get("files"), content.get("images")
-    if not isinstance(files, dict) or not files:
-        raise ValueError("files: not a mapping, or empty")
+    if not isinstance(files, dict):
+        raise ValueError("files: not a mapping")
     if images is not None and type(images) is not int:
         raise ValueError("images: not an integer")
     return Manifest({path: parse_entry(path, entry) for path, entry in files.items()}, images)
