@@ -10,10 +10,11 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, fx, nn
+from torch import fx, nn
 from torch.nn import functional as F
 
 from svp_core.config.pairs import ConfigError
+from svp_core.data.files import brief
 
 ROOT = "network"  # how the wrapper below, which is traced, calls the network
 # where a forward pass has these as functions, they go with the module before them
@@ -92,7 +93,7 @@ def trace(network: nn.Module, is_open: Callable[[str, nn.Module], bool]) -> list
             graphs.append(Tracer(is_open).trace(Network(network)))
     except Exception as error:  # whatever a forward pass does to what is no tensor
         raise ConfigError(
-            f"units: the forward pass of {name_of(network)} cannot be traced ({first_line(error)});"
+            f"units: the forward pass of {name_of(network)} cannot be traced ({brief(error)});"
             " name modules further out, or give a list of modules instead of a network"
         ) from error
     finally:
@@ -174,19 +175,6 @@ def refuse_shared(network: nn.Module, made: list[nn.Module | None]) -> None:
     for parameter, count in counts.items():
         if count > 1:
             raise ConfigError(f"units: {names[parameter]} belongs to {count} units")
-
-
-def passed(block: nn.Module, hidden: Tensor, what: str) -> Tensor:
-    """Return the activation of a block; raises ConfigError if it does not take its input."""
-    try:
-        return block(hidden)
-    except (RuntimeError, ValueError, TypeError, AssertionError) as error:
-        shape = "x".join(map(str, hidden.shape[1:]))
-        raise ConfigError(f"{what} does not take {shape} an image: {first_line(error)}") from error
-
-
-def first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]
 
 
 def name_of(network: nn.Module) -> str:

@@ -27,12 +27,12 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse_arguments(arguments)
     try:
         own.look_in(options.data_dir)
-        found = options.name, options.data_dir, options.manifest, options.renew
+        asked = options.name, options.data_dir, options.manifest, options.renew
         if options.source:
-            fetch_own(options.source, options.size, *found)
+            fetch_own(options.source, options.size, *asked)
         else:
             require_file("dataset", options.name)
-            fetch(*found)
+            fetch(*asked)
     except (ConfigError, DataError, OutputError) as error:
         say(f"error: {error}", file=sys.stderr)
         return 1

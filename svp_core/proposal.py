@@ -11,7 +11,8 @@ from torch.autograd.graph import saved_tensors_hooks
 from svp_core.config.pairs import ConfigError
 from svp_core.cost.plan import aligned
 from svp_core.cost.twin import fake_twin
-from svp_core.cutting import crossings, cut, end_of, module_path, name_of, passed, trace
+from svp_core.cutting import crossings, cut, end_of, module_path, name_of, trace
+from svp_core.models import passed
 
 Network = nn.Module | Sequence[nn.Module]
 KEPT = nn.MaxPool2d | nn.AvgPool2d  # beside activations, what stays with the layer before a head

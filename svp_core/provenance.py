@@ -5,11 +5,11 @@ import hashlib
 import subprocess
 from collections.abc import Iterator, Mapping
 from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
 from svp_core.config import options
-from svp_core.data import own
 
 PACKAGE = Path(__file__).parent
 CHECKS = PACKAGE / "config"  # decides no number: a run is told by its resolved config
@@ -30,6 +30,7 @@ def outside(config: Mapping) -> list[Path]:
 
     What that module imports is not followed.
     """
+    own = import_module(f"{PACKAGE.name}.data.own")  # no source of the runs of other sets
     found = [own.facts_file(config["dataset"])] if config["dataset"] in own.names() else []
     module = config["model_options"].get("factory", "").partition(":")[0]
     spec = find_spec(module) if module else None

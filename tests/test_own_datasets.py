@@ -89,6 +89,13 @@ def test_other_facts_make_other_runs(tmp_path, looked_in):
     assert len(set(hashes)) == 2
 
 
+def test_what_reads_them_is_no_source_of_other_runs():
+    files = provenance.run_sources(resolve(RUN | {"dataset": "digits"}))
+    names = {path.relative_to(provenance.PACKAGE).as_posix() for path in files}
+    assert "datasets/digits.py" in names
+    assert not names & {"data/own.py", "data/sources.py", "models/own.py", "__init__.py"}
+
+
 def test_a_large_set_is_streamed(tmp_path, looked_in, monkeypatch):
     monkeypatch.setattr(own, "RESIDENT", 10)
     described("trees", f"imagefolder:{folder(tmp_path / 'trees')}", looked_in)

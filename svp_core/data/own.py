@@ -49,8 +49,8 @@ class Own:
     """What the file of a published set has: FACTS, `load` and `fetch`."""
 
     def __init__(self, name: str):
-        self.name, self.source = name, read(name)["source"]
-        known = read(name)["facts"]
+        described = read(name)
+        self.name, self.source, known = name, described["source"], described["facts"]
         lists = {key: tuple(one) for key, one in known.items() if isinstance(one, list)}
         self.FACTS = Facts(**known | lists)
 

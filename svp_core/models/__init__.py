@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from svp_core import pooling
 from svp_core.config.options import OptionSet
 from svp_core.config.pairs import ConfigError
-from svp_core.cutting import passed
+from svp_core.data.files import brief
 from svp_core.seeds import derive
 
 
@@ -70,3 +70,12 @@ def of_blocks(
     return Model(
         nn.ModuleList(blocks), reduce, widths, head, None if head is None else logits.shape[1]
     )
+
+
+def passed(block: nn.Module, hidden: Tensor, what: str) -> Tensor:
+    """Return the activation of a block; raises ConfigError if it does not take its input."""
+    try:
+        return block(hidden)
+    except (RuntimeError, ValueError, TypeError, AssertionError) as error:
+        shape = "x".join(map(str, hidden.shape[1:]))
+        raise ConfigError(f"{what} does not take {shape} an image: {brief(error)}") from error
