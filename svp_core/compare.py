@@ -140,12 +140,12 @@ def trained(run: dict, place: int, given: argparse.Namespace) -> Path:
 def report(records: list[str], given: argparse.Namespace) -> int:
     """Print the table; write it and, where the figures are installed, a figure."""
     folder, baseline = given.output_dir, given.methods[0].partition(":")[0]
-    command = [sys.executable, "-m", "svp_core.tables.comparison", *records]
+    command = [sys.executable, "-m", "svp_core.tables.methods", *records]
     made = subprocess.run([*command, "--baseline", baseline, "--output-dir", str(folder)])
     if made.returncode or find_spec("figures") is None:
         return made.returncode
     files = [f"--{kind}={folder / f'comparison.{kind}'}" for kind in ("png", "pdf")]
-    command = [sys.executable, "-m", "figures.comparison", str(folder / "runs.csv")]
+    command = [sys.executable, "-m", "figures.methods", str(folder / "runs.csv")]
     drawn = subprocess.run([*command, *files])
     print(f"{folder}: runs.csv, runs/*/*/*.json, comparison.png and .pdf")
     return drawn.returncode
