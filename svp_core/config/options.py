@@ -38,8 +38,8 @@ class OptionSet:
 def option(default: Any, meaning: str, **rules: Any) -> Any:
     """Declare an option by its default, its meaning and the JSON schema of its values."""
     metadata = {"schema": {"description": meaning} | rules}
-    if isinstance(default, list):
-        return field(default_factory=lambda: list(default), metadata=metadata)
+    if isinstance(default, list | dict):
+        return field(default_factory=lambda: deepcopy(default), metadata=metadata)
     return field(default=default, metadata=metadata)
 
 

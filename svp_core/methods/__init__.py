@@ -132,8 +132,12 @@ def build(
 ) -> Method:
     """Return the method of the file `name`, on the CPU: drawn there, it is the same everywhere.
 
-    Raises ConfigError for a parameter that would never be trained.
+    Raises ConfigError for a parameter that would never be trained, and for a head of other classes.
     """
+    if model.outputs not in (None, task.classes):
+        raise ConfigError(
+            f"classes: {task.classes}, but the head of the network returns {model.outputs} values"
+        )
     module = import_module(f"svp_core.methods.{name}")
     method = module.build(model, task, options, recipe, seed)
     refuse_untrained(name, method)
