@@ -18,6 +18,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/collect.smk"
 include: "workflow/rules/cost.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/locality.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/ablations.smk"
 

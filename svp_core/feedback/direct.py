@@ -43,7 +43,7 @@ class Direct(Method):
     def send(self, place: int, activation: Tensor, signal: Tensor) -> None:
         """Add the gradients of a block that a signal (B, K) brings about."""
         matrix = self.get_buffer(f"feedback_{place}").flatten(1)
-        brought = (signal @ matrix).view(activation.shape)
+        brought = (signal.to(matrix.dtype) @ matrix).view(activation.shape)
         activation.backward(brought.to(activation.dtype))
 
     def activations(self, images: Tensor) -> list[Tensor]:

@@ -33,15 +33,13 @@ class DRTP(Direct):
         self.optimizers = [self.optimizer(list(one.parameters())) for one in trained]
 
     def step(self, images: Tensor, labels: Tensor) -> None:
-        known = F.one_hot(labels, self.head.out_features) / len(labels)
-        hidden, targets, labels = (
-            list(one.chunk(self.micro_batches)) for one in (images, known, labels)
-        )
+        hidden, labels = (list(one.chunk(self.micro_batches)) for one in (images, labels))
         for place, block in enumerate(self.blocks):
-            for part, target in enumerate(targets):
+            for part, known in enumerate(labels):
                 with self.autocast(images.device):
                     output = block(hidden[part])
-                self.send(place, output, target)
+                target = F.one_hot(known, self.head.out_features)
+                self.send(place, output, target / len(images))
                 hidden[part] = output.detach()
             update(self.optimizers[place])
         losses = (self.loss(self.logits(h), y) for h, y in zip(hidden, labels, strict=True))
