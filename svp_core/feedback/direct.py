@@ -5,22 +5,13 @@ from math import prod
 import torch
 from torch import Tensor
 
-from svp_core.config.options import number
-from svp_core.config.run import MethodOptions
+from svp_core.feedback.options import DirectOptions
 from svp_core.methods import Method, Predictions, at_least_float32
 from svp_core.methods.bp import head
 from svp_core.models import Model
 from svp_core.seeds import derive
 from svp_core.shapes import shapes
 from svp_core.task import Task
-
-
-class DirectOptions(MethodOptions):
-    """What methods of direct feedback have in common."""
-
-    feedback: float = number(
-        1.0, "factor of the fixed matrices, whose entries are uniform within sqrt(6 / d_i)", above=0
-    )
 
 
 class Direct(Method):

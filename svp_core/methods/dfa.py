@@ -12,7 +12,8 @@ encoder layer backpropagate, which arXiv 2006.12878 calls macro.
 
 from torch import Tensor
 
-from svp_core.feedback.direct import Direct, DirectOptions
+from svp_core.feedback.direct import Direct
+from svp_core.feedback.options import DirectOptions
 from svp_core.methods import update
 from svp_core.models import Model
 from svp_core.task import Task

@@ -12,7 +12,8 @@ over the batch, here a mean, as of a loss. Blocks of several layers are as in df
 from torch import Tensor
 from torch.nn import functional as F
 
-from svp_core.feedback.direct import Direct, DirectOptions
+from svp_core.feedback.direct import Direct
+from svp_core.feedback.options import DirectOptions
 from svp_core.methods import update
 from svp_core.models import Model
 from svp_core.task import Task

@@ -8,7 +8,7 @@ shown never shrinks. It is sent from the output, after the forward pass of all b
 
 from torch import Tensor
 
-from svp_core.feedback.direct import DirectOptions
+from svp_core.feedback.options import DirectOptions
 from svp_core.methods.dfa import DFA
 
 

@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from svp_core.config.options import number
-from svp_core.goodness.layers import Goodness, GoodnessOptions
+from svp_core.goodness.layers import Goodness
+from svp_core.goodness.options import GoodnessOptions
 
 
 class Options(GoodnessOptions):
