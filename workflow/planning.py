@@ -181,6 +181,12 @@ def grid_runs(config: Mapping) -> dict[str, dict]:
     return runs
 
 
+def audit_sources() -> str:
+    """Return the hash of the code that the audit of locality looks at: that of every method."""
+    names = (f"methods.{name}" for name in options.names("methods"))
+    return provenance.source_hash(provenance.sources("locality", "models.mlp", *names))
+
+
 def grid_tasks(grid: Mapping) -> list[str]:
     """Return every dataset/model of the grid but those that it leaves out."""
     tasks = [f"{dataset}/{model}" for dataset, model in product(grid["dataset"], grid["model"])]
