@@ -17,9 +17,12 @@ SIZES = {
     "resnet": {"width": 4, "depth": 4},
     "vit": {"depth": 2, "width": 16},
 }
-PEERS = ["fa", "usf", "dfa", "sdfa", "drtp", "pepita", "ff", "symba", "sff"]
+FEEDBACK = ["fa", "usf", "dfa", "sdfa", "drtp", "pepita", "ff", "symba", "sff"]
+LOCAL = ["sgr", "dgl", "auglocal", "infopro", "deep_supervision", "mono_forward", "biofo", "man"]
+LOCAL += ["hpff"]
+PEERS = [*FEEDBACK, *LOCAL]
 MODELS = {name: options.declared("methods", name).models or tuple(SIZES) for name in PEERS}
-CELLS = [(method, model) for method, models in MODELS.items() for model in models]
+CELLS = [(method, model) for method in PEERS for model in MODELS[method] if model in SIZES]
 
 
 def on(method: str, model: str, **recipe):
@@ -70,7 +73,7 @@ def test_bfloat16_keeps_losses_and_weights_in_float32(method, model):
 
 
 def test_two_passes_and_the_gradients_that_nobody_needs_are_counted():
-    flops = {name: count_flops(on(name, "mlp"), *batch(SHAPE)) for name in ("bp", *PEERS)}
+    flops = {name: count_flops(on(name, "mlp"), *batch(SHAPE)) for name in ("bp", *FEEDBACK)}
     hidden, first, last = 2 * 16 * 16, 64 * 16, 16 * 10
     macs = {"bp": 3 * hidden + 2 * first + 3 * last}
     macs["fa"] = macs["usf"] = macs["bp"]
