@@ -2,7 +2,10 @@
 
 import pytest
 import torch
+import yaml
 from networks import SHAPE, batch, build, build_method, losses_of_step, saved
+from snakemake.utils import update_config
+from suite_copy import ROOT, change, default_config
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional as F
 
@@ -10,6 +13,7 @@ from svp_core.config import options, resolve
 from svp_core.config.pairs import ConfigError
 from svp_core.cost.flops import count_flops
 from svp_core.cost.memory import measure_step
+from workflow.planning import Plan
 
 SIZES = {
     "mlp": {"depth": 3, "width": 16},
@@ -106,3 +110,16 @@ def test_the_impossible_is_refused_by_name(method, settings, message):
     run = {"dataset": "digits", "model": "mlp", "method": method, "seed": 0}
     with pytest.raises(ConfigError, match=f"method_options.{message}"):
         resolve(run | settings)
+
+
+def test_the_config_of_the_peers_is_planned_and_leaves_out_what_is_not_defined():
+    config = default_config()
+    update_config(config, yaml.safe_load((ROOT / "config/peers.yaml").read_text()))
+    planned = {(run["method"], run["model"]) for run in Plan(config).grid.values()}
+    assert planned >= {(method, model) for method, model in CELLS if model != "resnet"}
+    left_out = config["grid"]["leave_out"]
+    assert len(left_out) == len(set(PEERS)) * 3 - len({one for one in planned if one[0] in PEERS})
+    with pytest.raises(ConfigError, match="leave_out: digits/mlp/fa2 is no task of the grid"):
+        Plan(change(config, "grid.leave_out", ["digits/mlp/fa2"]))
+    with pytest.raises(ConfigError, match="model: infopro is defined for cnn, resnet, not for"):
+        Plan(change(config, "grid.leave_out", [one for one in left_out if "infopro" not in one]))
