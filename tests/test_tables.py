@@ -8,15 +8,15 @@ import pytest
 from builders import completed, diverged, epoch, record, write_records
 
 from svp_core import tables
-from svp_core.tables import records as run_records
+from svp_core.records import read_run
 from svp_core.tables.contract import by_content
 from workflow.scripts import collect_runs
 
 
-def collect(tmp_path, records):
+def collect(tmp_path, records, *options):
     """Collect records; the folder of the tables."""
     output = tmp_path / "tables"
-    collect_runs.main([*write_records(tmp_path, records), "--output-dir", str(output)])
+    collect_runs.main([*write_records(tmp_path, records), "--output-dir", str(output), *options])
     return output
 
 
@@ -118,11 +118,11 @@ def test_parquet_equals_csv(tmp_path):
 
 
 def test_diverged_run_is_kept_without_accuracy(tmp_path):
-    output = collect(tmp_path, [diverged(epochs=2), diverged(epochs=0, seed=1)])
+    output = collect(tmp_path, [diverged(epochs=2), diverged(seed=1)])
     runs = pd.read_csv(output / "runs.csv")
     assert list(runs["status"]) == ["diverged", "diverged"]
     assert runs[["test_accuracy", "train_loss"]].isna().all(axis=None)
-    assert list(pd.read_csv(output / "curves.csv")["train_loss"].isna()) == [False, True]
+    assert list(pd.read_csv(output / "curves.csv")["train_loss"].isna()) == [False, True, True]
     assert tables.read(output / "metrics.csv", "metrics").empty
 
 
@@ -180,15 +180,23 @@ def test_mixed_sources_and_devices_are_warned_of(tmp_path, capsys):
     assert "different devices (CPU, GPU)" in warnings[1]
 
 
-def test_unequal_budgets_and_data_are_warned_of(tmp_path, capsys):
-    other = record(method="bp", recipe={"epochs": 9})
-    other["provenance"]["data_hash"] = "ba9876543210"
-    first = record()
-    first["provenance"]["data_hash"] = "0123456789ab"
-    collect(tmp_path, [first, other])
+def test_unequal_budgets_are_warned_of(tmp_path, capsys):
+    collect(tmp_path, [record(), record(method="bp", recipe={"epochs": 2, "lr": 1.0})])
     warnings = capsys.readouterr().err.splitlines()
     assert "mnist, mlp, default: runs of different recipes or sizes" in warnings[0]
-    assert "mnist: runs on different files" in warnings[1]
+
+
+def test_data_of_two_kinds_are_refused_unless_they_are_asked_for(tmp_path, capsys):
+    records = [record(), record(method="bp")]
+    for one, found in zip(records, ("0123456789ab", "ba9876543210"), strict=True):
+        one["provenance"]["data_hash"] = found
+    with pytest.raises(
+        SystemExit, match="_0.json and .*_1.json: mnist of different files .data_ha"
+    ):
+        collect(tmp_path, records)
+    assert not (tmp_path / "tables").exists()
+    collect(tmp_path, records, "--keep-stale")
+    assert "mnist: runs on different files" in capsys.readouterr().err
 
 
 def test_records_that_agree_are_not_warned_of(tmp_path, capsys):
@@ -211,4 +219,4 @@ def test_failed_write_leaves_the_old_files(tmp_path):
 def test_builders_make_valid_records(tmp_path):
     for content in (record(), completed([50.0, 60.0]), diverged()):
         [path] = write_records(tmp_path, [content])
-        assert run_records.read(path, run_records.RUN_SCHEMA) == json.loads(json.dumps(content))
+        assert read_run(path) == json.loads(json.dumps(content))

@@ -97,11 +97,3 @@ def require_file(axis: str, name: str, path: str = "") -> None:
     """Raise ConfigError unless `name` is a file of that axis; `path` says who asks for it."""
     if name not in (names := options.names(AXES[axis])):
         raise ConfigError(f"{path}{axis}: {name!r} is not one of {names}")
-
-
-def is_same(recorded: Mapping, planned: Mapping) -> bool:
-    """Whether a recorded config is the planned one but for options added since, by default."""
-    try:
-        return recorded == planned or resolve(recorded) == planned
-    except (ConfigError, TypeError):
-        return False

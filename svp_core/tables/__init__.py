@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from svp_core.records import RecordError
 from svp_core.tables.contract import (
     GLOSSARY,
     RUN,
@@ -29,10 +30,17 @@ __all__ = [
 
 @contextmanager
 def exit_on_error() -> Iterator[None]:
-    """End a command with exit code 1 and one line instead of a traceback; also a decorator."""
+    """End a command with exit code 1 and one line instead of a traceback; also a decorator.
+
+    A reader of its output that leaves early, such as `head`, ends it in silence.
+    """
     try:
         yield
-    except (TableError, OSError) as error:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or exiting would fail, too
+        sys.exit(1)
+    except (TableError, RecordError, OSError) as error:
         sys.exit(f"error: {error}")
 
 
@@ -47,10 +55,14 @@ def from_rows(rows: Iterable[dict], table: str) -> pd.DataFrame:
 def read(path: Path, table: str) -> pd.DataFrame:
     """Read a CSV table and check its columns, their types, and that it has rows, each once."""
     try:
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
+        # the first line as cells: of a longer row pandas would make the first cell its index
+        cells = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""], header=None)
     except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise TableError(f"{path}: not a CSV table: {error}") from error
-    frame = typed(frame, table, path)
+        raise TableError(f"{path}: not a CSV table: {' '.join(str(error).split())}") from error
+    header = cells.iloc[0].fillna("").tolist()
+    if twice := {name for name in header if header.count(name) > 1}:
+        raise TableError(f"{path}: two columns {', '.join(sorted(twice))}")
+    frame = typed(cells[1:].set_axis(header, axis=1).reset_index(drop=True), table, path)
     if frame.empty and not GLOSSARY[table].get("may_be_empty"):
         raise TableError(f"{path}: no rows below {', '.join(columns(table)[:3])}, ...")
     return frame
