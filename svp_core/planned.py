@@ -10,14 +10,15 @@ from pathlib import Path
 
 from svp_core.config.comparison import difference, with_defaults
 from svp_core.records import RecordError
+from svp_core.runtime.files import write_atomically
 
 HASHES = ("source_hash", "data_hash")
 
 
 def write(path: str, lines: Iterable[Mapping]) -> None:
-    """Write the lines."""
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    Path(path).write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    """Write the lines, all or none; raises OutputError."""
+    text = "".join(f"{json.dumps(line)}\n" for line in lines)
+    write_atomically(Path(path), lambda file: file.write(text.encode()))
 
 
 def read(path: Path) -> dict[str, dict]:

@@ -9,12 +9,21 @@ from pathlib import Path
 import new_files
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
 import svp_core
 from svp_core import provenance
 from svp_core.config import options
 
 os.environ.setdefault("MPLBACKEND", "agg")
+# more generated inputs at every door: SVP_EXAMPLES=500 pytest tests
+settings.register_profile(
+    "doors",
+    max_examples=int(os.environ.get("SVP_EXAMPLES", 25)),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+settings.load_profile("doors")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -116,6 +116,16 @@ def test_runs_whose_records_are_of_others_are_listed_to_train(plan):
     assert lines == ["results/runs/digits/mlp/bp/default/0.json: config.seed is 1, planned 0"]
 
 
+def test_unfinished_runs_are_counted_by_setting(plan):
+    write(plan.path(NAME), made(plan))
+    write(damaged := plan.path("digits/mlp/bp/default/1"), {"config": {}})
+    (line,) = planning.write_unfinished(plan, plan.grid, "plan.json")
+    assert line.startswith(f"{damaged}: record: 'provenance' is a required property")
+    found = json.loads(Path("plan.json").read_text())
+    assert found["records"] == [plan.path(NAME)]
+    assert sorted(run["count"] for run in found["runs"]) == [2, *[3] * 8]
+
+
 def test_a_cost_record_of_other_cells_is_named(plan, capsys):
     sweeps = costs.Costs(default_config())
     path, line = sweeps.path(SWEEP), sweeps.line(SWEEP)

@@ -261,17 +261,6 @@ def test_costs_are_measured_again_for_another_cell_only(folder):
     assert headlines == {"default", "checkpoint_blocks", "micro_batches_16"}
 
 
-def test_unfinished_runs_are_counted_by_setting(folder):
-    one = plan()
-    write_record(one, NAME)
-    write(damaged := planning.record_path("digits/mlp/bp/default/1"), "{")
-    (line,) = planning.write_unfinished(one, one.grid, "plan.json")
-    assert line.startswith(f"{damaged}: not JSON: ")
-    found = json.loads(Path("plan.json").read_text())
-    assert found["records"] == [planning.record_path(NAME)]
-    assert sorted(run["count"] for run in found["runs"]) == [2, *[3] * 8]
-
-
 def test_copies_of_records_are_forgotten_once_the_record_is_there(folder):
     for seed in (0, 1):
         write(f"checkpoints/digits/mlp/bp/default/{seed}.record.json", "{}")

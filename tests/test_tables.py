@@ -1,7 +1,9 @@
 """Records become the tables of svp_core/tables/glossary.yaml, or a clear error."""
 
+import errno
 import json
 import math
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -126,9 +128,27 @@ def test_diverged_run_is_kept_without_accuracy(tmp_path):
     assert tables.read(output / "metrics.csv", "metrics").empty
 
 
+LOST = epoch(2, [80.0, 90.0]) | {"unit_loss": [None, 0.1]}
+
+
 @pytest.mark.parametrize(
     ("broken", "message"),
     [
+        (record(curves=[]), "epochs: 2, but curves has 0"),
+        (record(epochs=40), "epochs: 40, but curves has 2"),
+        (record(recipe={"epochs": 3}), "status: completed after 2 epochs, config.recipe.epochs"),
+        (record(curves=[epoch(1, [1.0, 90.0]), LOST]), "status: completed, but the last unit_loss"),
+        (record(curves=[LOST | {"epoch": 1}, epoch(2, [80.0, 90.0])]), "curves[0].unit_loss: null"),
+        (record(curves=[epoch(2, [1.0])] * 2), "curves: the epochs are not 1, 2, 3"),
+        (record(curves=[epoch(1, [1.0]), epoch(2, [80.0, 90.0])]), "curves: 1 and 2 units"),
+        (record(test_accuracy=89.0), "test_accuracy: 89.0, but 90.0 after the last epoch"),
+        (record(status="diverged", test_accuracy=None, metrics={}), "status: diverged, but"),
+        (record(test_accuracy=9999), "test_accuracy: 9999 is greater than the maximum of 100"),
+        (record(metrics={"unit_accuracy": [1.0], "ece": 1.5}), "metrics.ece: 1.5 is greater than"),
+        (record(train_seconds=-1.0), "train_seconds: -1.0 is less than the minimum of 0"),
+        (record(peak_memory_bytes=-1), "peak_memory_bytes: -1 is less than the minimum of 1"),
+        (record(train_seconds=10**400), "not JSON: 10000000000000000000... is too large"),
+        (record(dataset="a\nb"), "config.dataset: 'a\\nb' does not match"),
         (
             record(curves=[epoch(1, [1.0]), epoch(0, [1.0])]),
             "curves[1].epoch: 0 is less than the minimum of 1",
@@ -206,6 +226,23 @@ def test_records_that_agree_are_not_warned_of(tmp_path, capsys):
         one["provenance"]["source_hash"] = "ba9876543210"
     collect(tmp_path, [record(), other, variant])
     assert capsys.readouterr().err == ""
+
+
+def test_a_full_disk_leaves_the_old_tables_and_is_named(tmp_path, monkeypatch):
+    output = collect(tmp_path, [record()])
+    before = {path: path.read_bytes() for path in output.iterdir()}
+    write = Path.write_bytes
+
+    def fail(path, content):
+        write(path, content[:9])
+        if "curves" in path.name:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", fail)
+    with pytest.raises(SystemExit) as error:
+        collect(tmp_path, [record(seed=1)])
+    assert str(error.value) == f"error: cannot write {output}/curves.csv: No space left on device"
+    assert {path: path.read_bytes() for path in output.iterdir()} == before
 
 
 def test_failed_write_leaves_the_old_files(tmp_path):

@@ -9,6 +9,7 @@ from pathlib import Path
 from svp_core import provenance
 from svp_core.config.pairs import ConfigError, format_pairs
 from svp_core.cost import cells
+from svp_core.runtime.files import write_atomically
 from workflow.planning import offence, read_record
 
 RECORD = "results/cost/{scope}/{kind}/{name}.json"
@@ -122,8 +123,8 @@ def write_commands(costs: Costs, scope: str, path: str) -> int:
     found = [key for key in costs.given if key[:2] == (scope, "measure")]
     missing = [key for key in found if not costs.is_current(key)]
     lines = [command(costs.settings(key), steps, record_path(key), path) for key in missing]
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    Path(path).write_text("\n".join([*HEADER, *lines, ""]))
+    text = "\n".join([*HEADER, *lines, ""])
+    write_atomically(Path(path), lambda file: file.write(text.encode()))
     return len(missing)
 
 

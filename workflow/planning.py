@@ -175,7 +175,7 @@ def write_unfinished(plan: Plan, runs: Mapping[str, dict], path: str) -> list[st
     counts = Counter(json.dumps(run | {"seed": 0}) for run in missing)
     cells = [json.loads(cell) | {"count": count} for cell, count in counts.items()]
     found = [record_path(name) for name in runs if plan.is_current(name)]
-    Path(path).write_text(json.dumps({"runs": cells, "records": found}))
+    planned.write(path, [{"runs": cells, "records": found}])
     return [f"{record_path(name)}: {why}" for name, why in offences.items() if why]
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import pandas as pd
 
 from svp_core.records import RecordError
+from svp_core.runtime.files import OutputError
+from svp_core.runtime.pipes import until_closed
 from svp_core.tables.contract import (
     GLOSSARY,
     RUN,
@@ -30,16 +32,10 @@ __all__ = [
 
 @contextmanager
 def exit_on_error() -> Iterator[None]:
-    """End a command with exit code 1 and one line instead of a traceback; also a decorator.
-
-    A reader of its output that leaves early, such as `head`, ends it in silence.
-    """
+    """End a command with exit code 1 and one line instead of a traceback; also a decorator."""
     try:
-        yield
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or exiting would fail, too
-        sys.exit(1)
+        with until_closed():
+            yield
     except (TableError, RecordError, OSError) as error:
         sys.exit(f"error: {error}")
 
@@ -93,7 +89,7 @@ def markdown(header: list[str], rows: Iterable[list[str]]) -> str:
 
 
 def write(contents: dict[Path, bytes]) -> None:
-    """Write files so that each is either the old or the whole new one."""
+    """Write files so that each is either the old or the whole new one; raises OutputError."""
     temporary = {path: path.with_name(f".{path.name}.tmp") for path in contents}
     try:
         for path, content in contents.items():
@@ -101,6 +97,8 @@ def write(contents: dict[Path, bytes]) -> None:
             temporary[path].write_bytes(content)
         for path in contents:
             os.replace(temporary[path], path)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         for path in temporary.values():
             path.unlink(missing_ok=True)
