@@ -10,7 +10,8 @@ from pathlib import Path
 from svp_core import datasets, planned, provenance, records
 from svp_core.config import AXES, options, require_file, resolve
 from svp_core.config.pairs import ConfigError, format_pairs
-from svp_core.data.files import checksum, manifest_path
+from svp_core.data.files import checksum
+from svp_core.data.manifest import manifest_path
 from workflow import studies
 from workflow.tasks import base_run, changed
 

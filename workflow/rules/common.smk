@@ -13,7 +13,7 @@ from snakemake.utils import validate
 sys.path.insert(0, str(workflow.basedir))
 from svp_core import provenance
 from svp_core.config.pairs import ConfigError
-from workflow import costs, libraries, planning, resources, studies
+from workflow import costs, failures, libraries, planning, resources, studies
 
 # half a second, which every job would wait for what has been checked already
 if workflow.is_main_process:
