@@ -38,7 +38,7 @@ class Plan:
         self.config, self.data_dir = config, data_dir
         self.grid = grid_runs(config)
         self.studies: dict[str, studies.Study] = {}
-        self.hashes: dict[tuple, str] = {}
+        self.hashes: dict[tuple | Path, str] = {}
 
     def add_study(self, study: studies.Study) -> None:
         """Plan the runs of a question; those that the grid has, too, are the same runs."""
@@ -104,8 +104,11 @@ class Plan:
         if not datasets.facts(dataset).folder:  # the checksums of the others are in the sources
             return {"data_hash": None}
         manifest = self.data_dir and manifest_path(dataset, self.data_dir)
-        has_one = manifest and manifest.exists()
-        return {"data_hash": checksum(manifest, "sha256")[:12]} if has_one else {}
+        if not manifest or not manifest.exists():
+            return {}
+        if manifest not in self.hashes:
+            self.hashes[manifest] = checksum(manifest, "sha256")[:12]
+        return {"data_hash": self.hashes[manifest]}
 
     def source_hash(self, name: str) -> str:
         """Return the hash of the code that decides the numbers of a run."""
