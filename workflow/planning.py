@@ -10,6 +10,7 @@ from pathlib import Path
 from svp_core import datasets, planned, provenance, records
 from svp_core.config import AXES, options, require_file, resolve
 from svp_core.config.pairs import ConfigError, format_pairs
+from svp_core.data import own
 from svp_core.data.files import checksum
 from svp_core.data.manifest import manifest_path
 from workflow import studies
@@ -34,6 +35,7 @@ class Plan:
     """The runs of the grid, and those of studies, which are resolved when they are asked for."""
 
     def __init__(self, config: Mapping, data_dir: Path | None = None):
+        own.require(config.get("datasets", {}))
         refuse_unknown_names(config)
         self.config, self.data_dir = config, data_dir
         self.grid = grid_runs(config)
@@ -128,7 +130,8 @@ class Plan:
     def source_hash(self, name: str) -> str:
         """Return the hash of the code that decides the numbers of a run."""
         run = self.run(name)
-        key = run["dataset"], *provenance.built_from(run), *run["metrics"]
+        parts = *provenance.built_from(run), *provenance.outside(run)
+        key = run["dataset"], *parts, *run["metrics"]
         if key not in self.hashes:
             self.hashes[key] = provenance.source_hash(provenance.run_sources(run))
         return self.hashes[key]
