@@ -45,3 +45,7 @@ rule all:
         rules.report.input,
         rules.report.output,
     localrule: True
+
+
+if workflow.is_main_process:
+    require_captions()
