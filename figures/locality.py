@@ -7,11 +7,11 @@ errors being equal. Waits: for the passes of which other blocks. Blocks alive: m
 something is kept at once. Passes: a sample and step.
 """
 
+from figures import names, style
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-
-from figures import names, style
 
 COLUMNS = ["Later\nblocks", "Labels", "Errors", "Weights", "Waits", "Blocks\nalive",
            "Forward\npasses", "Backward\npasses"]  # fmt: skip
