@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures import intervals, names, style
+from figures import intervals, names, sentences, style
 
 GROUP = 0.8  # width of the series of one model, as a part of the distance between models
 CELL = ["model", "method", "variant"]
@@ -81,9 +81,30 @@ def draw(runs: pd.DataFrame, summary: pd.DataFrame) -> Figure:
     return figure
 
 
+def describe(runs: pd.DataFrame, summary: pd.DataFrame) -> str:
+    """The means of every cell, and differences to the baseline."""
+
+    def part(name: str, rows: pd.DataFrame) -> str:
+        row = rows.iloc[0]
+        ends = row["paired_difference_low"], row["paired_difference_high"]
+        if pd.isna(row["mean"]):
+            return f"{name} diverged"
+        if pd.isna(row["paired_difference"]):
+            return f"{name} {row['mean']:.2f}"
+        interval = "" if pd.isna(ends[0]) else f" [{ends[0]:+.2f}, {ends[1]:+.2f}]"
+        return f"{name} {row['mean']:.2f}, {row['paired_difference']:+.2f}{interval}"
+
+    found = sentences.text(
+        sentences.sentence(cell, (part(*one) for one in sentences.of_series(rows)))
+        for cell, rows in sentences.cells(summary)
+    )
+    baseline = names.label(summary["baseline"].iloc[0])
+    return f"Mean test accuracy (%), and its difference to {baseline} at equal seeds.\n{found}"
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Read runs.csv and summary.csv, write the figure."""
-    style.command(draw, ("runs", "summary"), arguments)
+    style.command(draw, describe, ("runs", "summary"), arguments)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from figures import names, style
+from figures import names, sentences, style
 
 EARLY = 0.2  # part of the epochs whose low accuracies the axis may cut off
 POINT = {"x": "epoch", "y": "test_accuracy", "legend": False}
@@ -65,9 +65,24 @@ def draw(curves: pd.DataFrame) -> Figure:
     return figure
 
 
+def describe(curves: pd.DataFrame) -> str:
+    """Mean accuracies after the first and the last epoch."""
+
+    def part(name: str, rows: pd.DataFrame) -> str:
+        means = style.pick(rows, status="completed").groupby("epoch")["test_accuracy"].mean()
+        if means.empty:
+            return f"{name} diverged"
+        return f"{name} from {means.iloc[0]:.1f} after epoch 1 to {means.iloc[-1]:.1f}"
+
+    return sentences.text(
+        sentences.sentence(cell, (part(*one) for one in sentences.of_series(rows)))
+        for cell, rows in sentences.cells(curves)
+    )
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Read curves.csv, write the figure."""
-    style.command(draw, ("curves",), arguments)
+    style.command(draw, describe, ("curves",), arguments)
 
 
 if __name__ == "__main__":

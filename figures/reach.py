@@ -14,7 +14,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures import intervals, names, scales, style
+from figures import intervals, names, scales, sentences, style
 from figures.ablation import text
 from svp_core import tables
 from svp_core.tables.statistics import ends
@@ -187,9 +187,24 @@ def row_panels(runs: pd.DataFrame, shown: pd.DataFrame) -> tuple[Figure, list]:
     return figure, list(zip(pairs, parts, strict=True))
 
 
+def describe(reach: pd.DataFrame) -> str:
+    """The mean difference of every series, by reach."""
+
+    def part(name: str, rows: pd.DataFrame) -> str:
+        mean, (low, high) = rows[Y].mean(), ends(rows[Y])
+        interval = "" if pd.isna(low) else f" [{low:+.2f}, {high:+.2f}]"
+        return f"{name} {mean:+.2f}{interval} at reach {rows['reach'].iloc[0]:g}"
+
+    others = reach[reach[Y].notna()].sort_values("reach", kind="stable")
+    return sentences.text(
+        sentences.sentence(cell, (part(*one) for one in sentences.of_series(rows)))
+        for cell, rows in sentences.cells(others)
+    )
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Read the table of reach, write the figure."""
-    style.command(draw, ("reach",), arguments)
+    style.command(draw, describe, ("reach",), arguments)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from figures import names, style
+from figures import names, sentences, style
 from svp_core import tables
 
 POINT = {"x": "unit", "y": "value", "legend": False}
@@ -77,9 +77,24 @@ def draw(metrics: pd.DataFrame) -> Figure:
     return figure
 
 
+def describe(metrics: pd.DataFrame) -> str:
+    """Mean accuracies of the first and the last unit of those that have several."""
+
+    def part(name: str, rows: pd.DataFrame) -> str:
+        means = rows.groupby("unit")["value"].mean()
+        if len(means) == 1:
+            return f"{name} {means.iloc[0]:.1f}"
+        return f"{name} {means.iloc[0]:.1f} (unit 1) to {means.iloc[-1]:.1f} (unit {len(means)})"
+
+    return sentences.text(
+        sentences.sentence(cell, (part(*one) for one in sentences.of_series(rows)))
+        for cell, rows in sentences.cells(last_epochs(metrics))
+    )
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Read metrics.csv, write the figure."""
-    style.command(draw, ("metrics",), arguments)
+    style.command(draw, describe, ("metrics",), arguments)
 
 
 if __name__ == "__main__":

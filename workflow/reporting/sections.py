@@ -1,0 +1,152 @@
+"""The sections of the report, each a pure function of tables, records and texts."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from workflow.reporting import runs as planned_runs
+from workflow.reporting.page import Cell, Section, Table, cell, number, of_frame, picture
+
+WORDS = yaml.safe_load((Path(__file__).parent / "words.yaml").read_text())
+SHOWN = 50  # logs of runs that did not complete
+OURS = [
+    "The paper's: the methods svp (fixed Gaussian projections, a local evidence lower bound, alignment by a KL) and sll"
+    " (the same with the Bhattacharyya surrogate of its version 4), and the claims.",
+    "This suite's: the method local_lda and every option beside the paper's, the values of scales and rates, models"
+    " and recipes, the way memory, FLOPs and accuracy are compared, the questions after the claims.",
+    "Others': bp with its memory savers, and the methods named after their papers in svp_core/methods.",
+]
+
+
+def claims(table: pd.DataFrame, texts: Mapping[str, str], figures: Iterable[str]) -> Section:
+    """The verdicts: of whole claims first, then of every measurement and cell."""
+    shown = set(figures)
+    whole = table[table["measurement"] == "all"]
+    parts = table[table["measurement"] != "all"]
+
+    def row(one: pd.Series, name: list) -> list[Cell]:
+        link = Path(one["figure"]).name if isinstance(one["figure"], str) else ""
+        linked = Cell(link, link=f"figure-{link}") if link in shown else Cell(link)
+        return [verdict(one["verdict"]), *map(cell, name), *estimate(one), cell(one["n"]),
+                cell(one["reason"]), linked]  # fmt: skip
+
+    header = ["verdict", "claim", "estimate", "interval", "margin", "n", "why", "figure"]
+    rows = [row(one, [f"{one['claim']}: {texts[one['claim']]}"]) for _, one in whole.iterrows()]
+    rows = [[*one[:2], *one[6:]] for one in rows]  # a whole claim has no estimate of its own
+    first = Table("Claims and questions", ["verdict", "claim", *header[6:]], rows)
+    detail = [
+        row(one, [one["claim"], one["measurement"], one["cell"]]) for _, one in parts.iterrows()
+    ]
+    names = ["verdict", "claim", "measurement", "cell", *header[2:]]
+    text = (
+        "Verdicts are computed from the tables by rules that were written down beforehand"
+        " (svp_core/claims/claims.yaml); none is typed."
+    )
+    return Section(
+        "claims", "Claims", [text], [first, Table("By measurement and cell", names, detail)]
+    )
+
+
+def verdict(text: str) -> Cell:
+    """A verdict, coloured and in words."""
+    return Cell(text, verdict=text.replace(" ", "-"))
+
+
+def estimate(row: pd.Series) -> list[Cell]:
+    """Estimate, interval and margin of a row of claims."""
+    ends = [row["low"], row["high"]]
+    interval = "" if pd.isna(ends).any() else f"[{number(ends[0])}, {number(ends[1])}]"
+    return [cell(row["estimate"]), Cell(interval), cell(row["margin"])]
+
+
+def figures(pictures: Mapping[Path, tuple[str, list[str]]]) -> Section:
+    """Every figure: by path its title and the paragraphs of its caption."""
+    shown = [picture(path, *said) for path, said in pictures.items()]
+    return Section("figures", "Figures", figures=shown)
+
+
+def tables(frames: Mapping[str, tuple[str, pd.DataFrame]]) -> Section:
+    """Sortable tables, by title: what they are, and their rows."""
+    text = "Press a column's name to sort by it. The files lie in results/tables."
+    shown = [of_frame(frame, f"{title}: {what}") for title, (what, frame) in frames.items()]
+    return Section("tables", "Tables", [text], shown)
+
+
+def status(rows: list[dict]) -> Section:
+    """What became of every planned run; logs of those that did not complete."""
+    counts = planned_runs.totals(rows)
+    said = ", ".join(f"{counts[one]} {one}" for one in planned_runs.STATUSES)
+    shown = pd.DataFrame(
+        [{name: row.get(name) for name in [*planned_runs.NAME, *RUN_COLUMNS]} for row in rows]
+    ).rename(columns={"test_accuracy": "test accuracy (%)", "seconds": "training (s)"})
+    failed = [row for row in rows if row["status"] != "completed"]
+    logs = [(title(row), row.get("end") or why(row)) for row in failed[:SHOWN]]
+    more = f" Of {len(failed)} that did not complete the first {SHOWN} are listed."
+    text = f"{len(rows)} planned: {said}." + more * (len(failed) > SHOWN)
+    return Section("runs", "Runs", [text], [of_frame(shown, "Every planned run")], listings=logs)
+
+
+RUN_COLUMNS = ["status", "test_accuracy", "epochs", "seconds", "node", "finished_at"]
+
+
+def title(row: Mapping) -> str:
+    return "/".join(str(row[name]) for name in planned_runs.NAME) + f" {row['status']}"
+
+
+def why(row: Mapping) -> str:
+    """What is known of a run without lines of a log."""
+    if row["status"] == "diverged":
+        return f"A loss was not finite in epoch {row['epochs'] + 1} of {row['planned_epochs']}."
+    return f"No log: {row['log']}"
+
+
+def cost(rows: list[dict]) -> Section:
+    """What the whole grid took."""
+    found = planned_runs.totals(rows)
+    said = {
+        "trainings with a record": found["completed"] + found["diverged"],
+        "training time, summed (hours)": found["seconds"] / 3600,
+        "floating-point operations": found["flops"],
+        "largest peak memory of a step (MiB)": found["memory"] and found["memory"] / 2**20,
+        "energy (kJ)": found["joules"] and found["joules"] / 1000,
+        "first started": found["started_at"],
+        "last finished": found["finished_at"],
+    }
+    known = [[Cell(name), cell(value)] for name, value in said.items() if value is not None]
+    text = [] if found["joules"] else ["Energy was not measured: no counter was there."]
+    return Section("cost", "Cost of the grid", text, [Table("All runs", ["what", "value"], known)])
+
+
+def surroundings(rows: list[dict], packages: Mapping[str, str]) -> Section:
+    """Hardware and software that made the records, and the software that made this report."""
+    machines = planned_runs.distinct(rows, "device", "threads", "node")
+    software = planned_runs.distinct(rows, "python", "torch", "git_commit", "git_dirty")
+    report = [[Cell(name), Cell(version)] for name, version in packages.items()]
+    made = [
+        Table("Hardware", ["device", "threads", "node", "runs"], [list(map(cell, one)) for one in machines]),
+        Table("Software", ["Python", "PyTorch", "commit", "changed since", "runs"],
+              [list(map(cell, one)) for one in software]),
+        Table("Tables, figures and report were made by", ["package", "version"], report),
+    ]  # fmt: skip
+    return Section("surroundings", "Software and hardware", [], made)
+
+
+def origin(command: str, config: Mapping) -> Section:
+    """The command and the config that make it again."""
+    listings = [
+        ("Command", command),
+        ("Config, all of it", yaml.safe_dump(dict(config), sort_keys=False, width=100)),
+    ]
+    return Section("origin", "Make it again", listings=listings)
+
+
+def glossary() -> Section:
+    """The words of the report."""
+    return Section("glossary", "Glossary", words=list(WORDS.items()))
+
+
+def ours() -> Section:
+    """What is the paper's and what is not."""
+    return Section("ours", "What is the paper's, and what is not", OURS)
