@@ -9,15 +9,8 @@ import yaml
 from workflow.reporting import runs as planned_runs
 from workflow.reporting.page import Cell, Section, Table, cell, number, of_frame, picture
 
-WORDS = yaml.safe_load((Path(__file__).parent / "words.yaml").read_text())
+TEXTS = yaml.safe_load((Path(__file__).parent / "words.yaml").read_text())
 SHOWN = 50  # logs of runs that did not complete
-OURS = [
-    "The paper's: the methods svp (fixed Gaussian projections, a local evidence lower bound, alignment by a KL) and sll"
-    " (the same with the Bhattacharyya surrogate of its version 4), and the claims.",
-    "This suite's: the method local_lda and every option beside the paper's, the values of scales and rates, models"
-    " and recipes, the way memory, FLOPs and accuracy are compared, the questions after the claims.",
-    "Others': bp with its memory savers, and the methods named after their papers in svp_core/methods.",
-]
 
 
 def claims(table: pd.DataFrame, texts: Mapping[str, str], figures: Iterable[str]) -> Section:
@@ -121,16 +114,23 @@ def cost(rows: list[dict]) -> Section:
 
 def surroundings(rows: list[dict], packages: Mapping[str, str]) -> Section:
     """Hardware and software that made the records, and the software that made this report."""
-    machines = planned_runs.distinct(rows, "device", "threads", "node")
-    software = planned_runs.distinct(rows, "python", "torch", "git_commit", "git_dirty")
-    report = [[Cell(name), Cell(version)] for name, version in packages.items()]
-    made = [
-        Table("Hardware", ["device", "threads", "node", "runs"], [list(map(cell, one)) for one in machines]),
-        Table("Software", ["Python", "PyTorch", "commit", "changed since", "runs"],
-              [list(map(cell, one)) for one in software]),
-        Table("Tables, figures and report were made by", ["package", "version"], report),
-    ]  # fmt: skip
-    return Section("surroundings", "Software and hardware", [], made)
+    made = {
+        "Hardware": ["device", "threads", "node"],
+        "Software": ["python", "torch", "git_commit", "git_dirty"],
+    }
+    shown = [
+        listing(title, [*names, "runs"], planned_runs.distinct(rows, *names))
+        for title, names in made.items()
+    ]
+    title = "Tables, figures and report were made by"
+    shown.append(listing(title, ["package", "version"], packages.items()))
+    return Section("surroundings", "Software and hardware", [], shown)
+
+
+def listing(title: str, header: list[str], rows: Iterable[tuple]) -> Table:
+    """A table of plain values."""
+    names = [name.replace("_", " ") for name in header]
+    return Table(title, names, [list(map(cell, row)) for row in rows])
 
 
 def origin(command: str, config: Mapping) -> Section:
@@ -144,9 +144,9 @@ def origin(command: str, config: Mapping) -> Section:
 
 def glossary() -> Section:
     """The words of the report."""
-    return Section("glossary", "Glossary", words=list(WORDS.items()))
+    return Section("glossary", "Glossary", words=list(TEXTS["glossary"].items()))
 
 
 def ours() -> Section:
     """What is the paper's and what is not."""
-    return Section("ours", "What is the paper's, and what is not", OURS)
+    return Section("ours", "What is the paper's, and what is not", TEXTS["ours"])

@@ -1,4 +1,4 @@
-"""Make the report: one HTML file of what was run, claimed, drawn and measured, which opens offline."""
+"""Make the report of what was run, claimed, drawn and measured: one HTML file, read offline."""
 
 import argparse
 import importlib.metadata
