@@ -28,7 +28,7 @@ def failed_jobs(text: str) -> dict[str, str]:
     """From Snakemake's log: the log of every failed job, its rule where it has none, by output."""
     found = {}
     for rule, details in FAILED.findall(text):
-        output = re.search(r"^    output: ([^,\n]+)", details, re.M)
+        output = re.search(r"^    output: ([^,\n]+?)(?: \(update\))?(?:,|$)", details, re.M)
         log = re.search(r"^    log: (\S+)", details, re.M)
         found[output[1] if output else rule] = log[1] if log else ""
     return found

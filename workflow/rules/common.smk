@@ -73,6 +73,21 @@ def figure_files(folder, figures):
     return collect(f"{folder}/figures/{{figure}}.{{kind}}", figure=figures, kind=["png", "pdf"])
 
 
+# of the table of cost and of claims: test accuracies whose price is told
+TARGETS = [
+    f"--target {dataset}={accuracy}"
+    for dataset, accuracies in config["target_accuracy"].items()
+    for accuracy in accuracies
+]
+
+
+def reference_folder():
+    """The folder of tables that `compare` holds this run against, as seen from anywhere."""
+    if not config.get("reference"):
+        raise WorkflowError("config reference: missing; --config reference=FOLDER of tables")
+    return os.path.join(workflow.basedir, os.path.expanduser(config["reference"]))
+
+
 PLAN = planned(planning.Plan, config)
 COSTS = planned(costs.Costs, config)
 if workflow.is_main_process:
