@@ -16,3 +16,5 @@ for (const button of document.querySelectorAll("th button")) {
     body.append(...rows);
   });
 }
+// On paper nothing stays folded.
+addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((one) => { one.open = true; }));

@@ -1,7 +1,8 @@
 """The page as data: sections of texts, tables and figures, and their HTML by page.html.j2."""
 
 import base64
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pandas as pd
 from PIL import Image
 
 FOLDER = Path(__file__).parent
+LONG = 20  # rows
+NONE = ("", "–")
 DPI = 200  # of the figures, which are shown at their size on paper, 96 pixels an inch
 
 
@@ -32,13 +35,20 @@ class Table:
     rows: list[list[Cell]]
 
     @property
+    def is_long(self) -> bool:
+        """Whether it is folded at first."""
+        return len(self.rows) > LONG
+
+    @property
     def numeric(self) -> set[int]:
         """The columns that hold numbers only."""
         return {
             place
             for place in range(len(self.header))
             if any(row[place].value is not None for row in self.rows)
-            and all(row[place].value is not None or not row[place].text for row in self.rows)
+            and all(
+                row[place].value is not None or row[place].text in ("", "–") for row in self.rows
+            )
         }
 
 
@@ -91,6 +101,24 @@ def of_frame(frame: pd.DataFrame, caption: str) -> Table:
     frame = frame.dropna(axis="columns", how="all")
     rows = [[cell(value) for value in row] for row in frame.astype(object).itertuples(index=False)]
     return Table(caption, [name.replace("_", " ") for name in frame], rows)
+
+
+def of_markdown(text: str, title: str) -> Iterator[Table]:
+    """The tables of a summary for readers, each with its title and note, so with its numbers."""
+    for part in re.split(r"^## ", f"{title}\n{text}" if text[:1] == "|" else text, flags=re.M):
+        name, _, body = part.strip().partition("\n")
+        lines = [line for line in body.splitlines() if line.startswith("|")]
+        note = " ".join(line for line in body.splitlines() if not line.startswith("|"))
+        if lines:
+            header, _, *rows = [[one.strip() for one in line[1:-1].split(" | ")] for line in lines]
+            cells = [[Cell(one.strip("*"), leading(one)) for one in row] for row in rows]
+            yield Table(f"{name}. {note}".strip(), header, cells)
+
+
+def leading(text: str) -> float | None:
+    """The number that a cell begins with; none in a name."""
+    found = re.match(r"\**([-+]?\d[\d,]*(\.\d+)?)(?=$|\*| |%)", text)
+    return float(found[1].replace(",", "")) if found else None
 
 
 def text_of(path: Path) -> dict[str, str]:

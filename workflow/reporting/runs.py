@@ -1,28 +1,30 @@
 """What became of every planned run, for the report."""
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
-from svp_core.tables import TableError
+from svp_core.records import read_run
 from workflow.failures import last_lines
+from workflow.planning import LOG
 
 AXES = ["dataset", "model", "method", "seed"]
 NAME = ["dataset", "model", "method", "variant", "seed"]
 STATUSES = ["completed", "diverged", "missing"]
 
 
-def statuses(planned: Iterable[Mapping], records: Mapping[str, dict]) -> Iterator[dict]:
+def statuses(planned: Mapping[str, Mapping]) -> Iterator[dict]:
     """A row a planned run: completed, diverged, or missing with the end of its log, if any.
 
-    planned: mappings of `run`, `output` (its record) and `log`; records: those that exist, by path.
+    planned: by the path of a record what is planned, as svp_core.planned reads it.
     """
-    for plan in planned:
-        row = {name: plan["run"][name] for name in NAME}
-        if record := records.get(plan["output"]):
-            yield row | of_record(record)
+    for path, line in planned.items():
+        row = {name: line["run"][name] for name in NAME}
+        if Path(path).is_file():
+            yield row | of_record(read_run(path))
         else:
-            yield row | {"status": "missing", "log": plan["log"], "end": end(plan["log"])}
+            log = LOG.format(**line["run"])
+            yield row | {"status": "missing", "log": log, "end": end(log)}
 
 
 def of_record(record: Mapping) -> dict:
@@ -42,24 +44,19 @@ def of_record(record: Mapping) -> dict:
         "threads": place["threads"],
         "python": place["python"],
         "torch": place["torch"],
-        **{
-            name: record["provenance"][name]
-            for name in ("node", "git_commit", "git_dirty", "started_at", "finished_at")
-        },
+        **{name: record["provenance"][name] for name in ("node", "git_commit", "git_dirty")},
+        **{name: moment(record["provenance"][name]) for name in ("started_at", "finished_at")},
     }
+
+
+def moment(text: str) -> str:
+    """An ISO time in UTC to the minute."""
+    return datetime.fromisoformat(text).astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def end(log: str) -> str:
     """The last lines of a log; empty where it is not there."""
     return "\n".join(last_lines(Path(log), 5))
-
-
-def read_planned(path: Path) -> list[dict]:
-    """The planned runs, a line of JSON each; raises TableError."""
-    try:
-        return [json.loads(line) for line in path.read_text().splitlines()]
-    except ValueError as error:
-        raise TableError(f"{path}: not a list of runs: {error}") from error
 
 
 def totals(rows: list[Mapping]) -> dict:

@@ -6,39 +6,59 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
+from svp_core.claims import ALL, CLAIMS
 from workflow.reporting import runs as planned_runs
-from workflow.reporting.page import Cell, Section, Table, cell, number, of_frame, picture
+from workflow.reporting.page import (
+    Cell,
+    Section,
+    Table,
+    cell,
+    number,
+    of_frame,
+    of_markdown,
+    picture,
+)
 
 TEXTS = yaml.safe_load((Path(__file__).parent / "words.yaml").read_text())
 SHOWN = 50  # logs of runs that did not complete
 
 
-def claims(table: pd.DataFrame, texts: Mapping[str, str], figures: Iterable[str]) -> Section:
+def claims(table: pd.DataFrame, figures: Iterable[str]) -> Section:
     """The verdicts: of whole claims first, then of every measurement and cell."""
     shown = set(figures)
-    whole = table[table["measurement"] == "all"]
-    parts = table[table["measurement"] != "all"]
 
-    def row(one: pd.Series, name: list) -> list[Cell]:
-        link = Path(one["figure"]).name if isinstance(one["figure"], str) else ""
-        linked = Cell(link, link=f"figure-{link}") if link in shown else Cell(link)
-        return [verdict(one["verdict"]), *map(cell, name), *estimate(one), cell(one["n"]),
-                cell(one["reason"]), linked]  # fmt: skip
+    def figure(path: object) -> Cell:
+        name = Path(path).name if isinstance(path, str) else ""
+        return Cell(name, link=f"figure-{name}" if name in shown else "")
 
-    header = ["verdict", "claim", "estimate", "interval", "margin", "n", "why", "figure"]
-    rows = [row(one, [f"{one['claim']}: {texts[one['claim']]}"]) for _, one in whole.iterrows()]
-    rows = [[*one[:2], *one[6:]] for one in rows]  # a whole claim has no estimate of its own
-    first = Table("Claims and questions", ["verdict", "claim", *header[6:]], rows)
-    detail = [
-        row(one, [one["claim"], one["measurement"], one["cell"]]) for _, one in parts.iterrows()
+    def texts(row: pd.Series, names: list[str]) -> list[Cell]:
+        return [cell(row[name]) for name in names]
+
+    whole = [
+        [verdict(row["verdict"]), cell(f"{row['claim']}: {CLAIMS[row['claim']]['text']}"),
+         cell(row["reason"]), figure(row["figure"])]
+        for _, row in table[table["measurement"] == ALL].iterrows()
+    ]  # fmt: skip
+    rules = [
+        (row["claim"], row["measurement"], row["rule"])
+        for _, row in table.drop_duplicates(["claim", "measurement"]).iterrows()
+        if row["measurement"] != ALL
     ]
-    names = ["verdict", "claim", "measurement", "cell", *header[2:]]
-    text = (
-        "Verdicts are computed from the tables by rules that were written down beforehand"
-        " (svp_core/claims/claims.yaml); none is typed."
-    )
+    parts = [
+        [verdict(row["verdict"]), *texts(row, ["claim", "measurement", "cell"]), *estimate(row),
+         *texts(row, ["n", "p", "reason"]), figure(row["figure"])]
+        for _, row in table[table["measurement"] != ALL].iterrows()
+    ]  # fmt: skip
+    header = "verdict claim measurement cell estimate interval margin n p why figure".split()
     return Section(
-        "claims", "Claims", [text], [first, Table("By measurement and cell", names, detail)]
+        "claims",
+        "Claims",
+        [TEXTS["claims"]],
+        [
+            Table("Claims and questions", ["verdict", "claim", "why", "figure"], whole),
+            Table("By measurement and cell", header, parts),
+            listing("The rules", ["claim", "measurement", "rule"], rules),
+        ],
     )
 
 
@@ -60,10 +80,10 @@ def figures(pictures: Mapping[Path, tuple[str, list[str]]]) -> Section:
     return Section("figures", "Figures", figures=shown)
 
 
-def tables(frames: Mapping[str, tuple[str, pd.DataFrame]]) -> Section:
-    """Sortable tables, by title: what they are, and their rows."""
+def tables(texts: Mapping[str, str]) -> Section:
+    """The summaries for readers as sortable tables, by title."""
     text = "Press a column's name to sort by it. The files lie in results/tables."
-    shown = [of_frame(frame, f"{title}: {what}") for title, (what, frame) in frames.items()]
+    shown = [table for title, body in texts.items() for table in of_markdown(body, title)]
     return Section("tables", "Tables", [text], shown)
 
 

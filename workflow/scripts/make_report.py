@@ -6,16 +6,12 @@ import json
 import platform
 from pathlib import Path
 
-from svp_core import tables
-from svp_core.tables import records
+from svp_core import planned, tables
 from workflow import libraries
 from workflow.reporting import page, sections
 from workflow.reporting import runs as planned_runs
 
-TABLES = {  # by title: the file, and what its rows are
-    "Accuracy": ("summary", "one a dataset, model, method and variant; 95 % intervals over seeds"),
-    "Cost of a training step": ("slopes", "how each quantity grows with a size, log against log"),
-}
+TABLES = {"summary": "Test accuracy", "cost": "Cost of a training step"}  # .md: their titles
 PACKAGES = ["svp-suite", "snakemake", "torch", "numpy", "pandas", "scipy", "matplotlib", "seaborn"]
 
 
@@ -72,19 +68,13 @@ def main(arguments: list[str] | None = None) -> None:
     """Read everything, write one page."""
     given = parse_arguments(arguments)
     config = json.loads(given.config.read_text())
-    planned = planned_runs.read_planned(given.planned)
-    found = records.read_runs([one["output"] for one in planned if Path(one["output"]).is_file()])
-    rows = list(planned_runs.statuses(planned, found))
-    shown = {
-        title: (what, tables.read(path, name))
-        for title, (name, what) in TABLES.items()
-        if (path := given.tables / f"{name}.csv").is_file()
-    }
+    rows = list(planned_runs.statuses(planned.read(given.planned)))
+    texts = {title: (given.tables / f"{name}.md").read_text() for name, title in TABLES.items()}
     claims = tables.read(given.tables / "claims.csv", "claims")
     parts = [
         sections.claims(claims, [path.stem for path in given.figures]),
         sections.figures({path: caption(path) for path in given.figures}),
-        sections.tables(shown),
+        sections.tables(texts),
         sections.status(rows),
         sections.cost(rows),
         sections.surroundings(rows, versions()),
