@@ -8,13 +8,13 @@ below and not drawn.
 
 from collections.abc import Iterator
 
+from figures import names, scales, sentences, style
+
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator
-
-from figures import names, scales, sentences, style
 from svp_core import tables
 
 FEW = 8  # a factor that an axis spans below which narrow panels have room for few numbers

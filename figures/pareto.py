@@ -6,11 +6,11 @@ faster and smaller than one on the grey line, the Pareto front. The device is st
 panels.
 """
 
+from figures import names, scales, sentences, style
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-
-from figures import names, scales, sentences, style
 from svp_core.tables import SERIES, sweeps
 from svp_core.tables.sweeps import TIMES
 
@@ -34,9 +34,15 @@ def front(table: pd.DataFrame) -> pd.DataFrame:
     return table[best < best.shift(fill_value=float("inf"))]
 
 
+def timed(cost: pd.DataFrame) -> pd.DataFrame:
+    """The rows of times that a baseline was measured beside, and of memory."""
+    related = [sweeps.beside_baseline(cost, *TIMES), sweeps.of_steps(cost, *MEMORY)]
+    return sweeps.without_d0_sweeps(pd.concat(related))
+
+
 def found_panels(cost: pd.DataFrame) -> list[tuple[str, pd.DataFrame, str]]:
     """Title, points and kind of memory of every model and size with enough series."""
-    rows = sweeps.without_d0_sweeps(sweeps.of_steps(cost, *TIMES, *MEMORY))
+    rows = timed(cost)
     return [
         (f"{names.label(model)}\n{names.sizes(part, *names.SIZES)}", *found)
         for model in names.ordered(rows["model"])
@@ -72,11 +78,11 @@ def explanation(kinds: list[str], device: str) -> str:
 
 def draw(cost: pd.DataFrame) -> Figure:
     """One panel a model and size that was measured with enough series."""
-    rows = sweeps.without_d0_sweeps(sweeps.of_steps(cost, *TIMES, *MEMORY))
-    device = sweeps.one_device(rows)
     panels_of = found_panels(cost)
     if not panels_of:
-        return style.nothing(f"No model was measured with {LEAST} series or more.")
+        few = f"No model was measured with {LEAST} series or more."
+        return style.nothing(sweeps.no_baseline(cost) or few)
+    device = sweeps.one_device(timed(cost))
     titles, found, kinds = map(list, zip(*panels_of, strict=True))
     figure, panels = style.panels(titles, min(len(found), 2), (style.PAGE, 2.4))
     looks = style.looks(cost, pd.concat(table.reset_index() for table in found))

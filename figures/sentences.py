@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 
-import pandas as pd
-
 from figures import names
+
+import pandas as pd
 
 MOST = 8  # things that a sentence lists
 
