@@ -108,7 +108,7 @@ def of_markdown(text: str, title: str) -> Iterator[Table]:
     for part in re.split(r"^## ", f"{title}\n{text}" if text[:1] == "|" else text, flags=re.M):
         name, _, body = part.strip().partition("\n")
         lines = [line for line in body.splitlines() if line.startswith("|")]
-        note = " ".join(line for line in body.splitlines() if not line.startswith("|"))
+        note = " ".join(line for line in body.splitlines() if line and not line.startswith("|"))
         if lines:
             header, _, *rows = [[one.strip() for one in line[1:-1].split(" | ")] for line in lines]
             cells = [[Cell(one.strip("*"), leading(one)) for one in row] for row in rows]
