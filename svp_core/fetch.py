@@ -3,9 +3,7 @@
 python -m svp_core.fetch mnist --data-dir data
 """
 
-import argparse
 import json
-import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
@@ -13,25 +11,22 @@ from pathlib import Path
 
 from svp_core import datasets
 from svp_core.config import require_file
-from svp_core.config.pairs import ConfigError
 from svp_core.data.files import DataError, MissingError, checksum, manifest_path
-from svp_core.runtime.files import OutputError, write_atomically
+from svp_core.runtime import commands
+from svp_core.runtime.files import require_apart, require_writable, write_atomically
 
 
+@commands.command(DataError)
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return 0, or 1 after an error that the user can mend."""
-    parser = argparse.ArgumentParser(prog="python -m svp_core.fetch", description=__doc__)
+    parser = commands.Parser(prog="python -m svp_core.fetch", description=__doc__)
     parser.add_argument("name", help="a file of svp_core/datasets")
-    default = Path(os.environ.get("SVP_DATA_DIR", "data"))
-    parser.add_argument("--data-dir", type=Path, default=default, help="SVP_DATA_DIR, or data")
-    parser.add_argument("--manifest", type=Path, help="where to write what was found (JSON)")
+    commands.add_data_dir(parser)
+    manifest = "where to write what was found (JSON)"
+    parser.add_argument("--manifest", type=commands.file, help=manifest)
     options = parser.parse_args(arguments)
-    try:
-        require_file("dataset", options.name)
-        fetch(options.name, options.data_dir, options.manifest)
-    except (ConfigError, DataError, OutputError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    require_file("dataset", options.name)
+    fetch(options.name, options.data_dir, options.manifest)
     return 0
 
 
@@ -42,6 +37,9 @@ def fetch(name: str, data_dir: Path, manifest: Path | None = None) -> None:
     Raises DataError if there is no download, or naming a file that is wrong.
     """
     known = datasets.facts(name)
+    places = [manifest] if manifest else []
+    places += [manifest_path(name, data_dir)] if known.folder else []
+    require_writable(*places)  # before gigabytes come
     try:
         files = datasets.inventory(name, data_dir)
     except DataError as error:
@@ -50,8 +48,8 @@ def fetch(name: str, data_dir: Path, manifest: Path | None = None) -> None:
         print(f"{name}: not all files are there and right; downloading ...", flush=True)
         download(name, data_dir, error)
         files = datasets.inventory(name, data_dir)
-    places = [manifest] if manifest else []
-    places += [manifest_path(name, data_dir)] if known.folder else []
+    inputs = {str(path): path for path in files}
+    require_apart({f"manifest {place}": place for place in places[:1]}, inputs)
     text = json.dumps(describe(name, known, files, data_dir), indent=1).encode()
     for place in places:
         write_atomically(place, lambda file: file.write(text))

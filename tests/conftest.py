@@ -9,12 +9,22 @@ from pathlib import Path
 import new_files
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
 import svp_core
 from svp_core import provenance
 from svp_core.config import options
 
 os.environ.setdefault("MPLBACKEND", "agg")
+# how many examples of bad input every door gets; more find more: SVP_EXAMPLES=500
+settings.register_profile(
+    "doors",
+    max_examples=int(os.environ.get("SVP_EXAMPLES", 25)),
+    deadline=None,
+    derandomize="SVP_EXAMPLES" not in os.environ,  # the same in every run of the suite
+    suppress_health_check=list(HealthCheck),
+)
+settings.load_profile("doors")
 
 
 @pytest.fixture(autouse=True, scope="session")

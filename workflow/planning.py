@@ -3,12 +3,13 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import cached_property
 from itertools import product
 from pathlib import Path
 
 from svp_core import datasets, provenance
-from svp_core.config import AXES, is_same, options, require_file, resolve
+from svp_core.config import AXES, NAME, SCHEMA, is_same, options, require_file, resolve
 from svp_core.config.pairs import ConfigError, format_pairs
 from workflow import studies
 from workflow.tasks import base_run, changed
@@ -17,6 +18,13 @@ RUN = "{dataset}/{model}/{method}/{variant}/{seed}"
 LOG = f"logs/runs/{RUN}.log"
 CHECKPOINT = f"checkpoints/{RUN}.pt"
 MANIFEST = "results/data/{dataset}.json"
+STUDY = {  # of what a file of workflow/ablations gives
+    "properties": {
+        "name": NAME | {"pattern": "[A-Za-z0-9_]+"},
+        "seed": {"type": "array", "items": SCHEMA["properties"]["seed"], "minItems": 1},
+        "tasks": {"type": "array", "items": {"type": "string"}, "minItems": 1},
+    }
+}
 # keys of a run, by the key of a variant in the config
 CHANGES = {"model": "model_options", "options": "method_options", "recipe": "recipe"}
 
@@ -33,10 +41,13 @@ class Plan:
 
     def add_study(self, study: studies.Study) -> None:
         """Plan the runs of a question; those that the grid has, too, are the same runs."""
+        given = {"name": study.name, "seed": list(study.seeds), "tasks": list(study.tasks)}
+        options.checked(given, STUDY, f"ablation {study.name}: ")
         if study.name in self.studies:
             raise ConfigError(f"{study.name}: two ablations of this name")
         self.studies[study.name] = study
         vars(self).pop("ablations", None)
+        vars(self).pop("possible", None)
 
     def study_runs(self, name: str) -> tuple[list[str], list[str]]:
         """Return the names of a study's runs, and why others were left out."""
@@ -45,13 +56,22 @@ class Plan:
 
     @cached_property
     def ablations(self) -> dict[str, dict]:
-        """The runs of all studies by name."""
+        """The runs of all studies by name; raises ConfigError if one of them is impossible."""
         found = (studies.runs(self.config, study)[0] for study in self.studies.values())
-        return {RUN.format(**run): run for runs in found for run in runs}
+        return named(run for runs in found for run in runs)
+
+    @cached_property
+    def possible(self) -> dict[str, dict]:
+        """The same without the studies that are impossible, which nobody may have asked for."""
+        found = {}
+        for study in self.studies.values():
+            with suppress(ConfigError):
+                found |= named(studies.runs(self.config, study)[0])
+        return found
 
     def run(self, name: str) -> dict:
         """Return the resolved config of a run."""
-        found = self.grid.get(name) or self.ablations.get(name)
+        found = self.grid.get(name) or self.possible.get(name)
         if found is None:
             raise ConfigError(f"{record_path(name)} is not planned by the config")
         return found
@@ -76,10 +96,23 @@ class Plan:
             self.hashes[key] = provenance.source_hash(provenance.run_sources(run))
         return self.hashes[key]
 
+    def part(self, name: str) -> dict[str, dict]:
+        """Return the runs of the grid, or of the ablations; raises ConfigError."""
+        return self.grid if name == "grid" else self.ablations
+
+    def manifests(self, part: str) -> list[str]:
+        """Return the manifests that the runs of a part need."""
+        return manifests({run["dataset"] for run in self.part(part).values()})
+
     def datasets(self) -> set[str]:
         """Return the datasets of all runs."""
         tasks = (task for one in self.studies.values() for task in one.tasks)
         return {run["dataset"] for run in self.grid.values()} | {one.split("/")[0] for one in tasks}
+
+
+def named(runs: Iterable[Mapping]) -> dict[str, dict]:
+    """Return runs by their names."""
+    return {RUN.format(**run): run for run in runs}
 
 
 def run_name(wildcards) -> str:
@@ -87,7 +120,10 @@ def run_name(wildcards) -> str:
 
 
 def manifests(names: Iterable[str]) -> list[str]:
-    """Return the manifests of those of the datasets that are files."""
+    """Return the manifests of those of the datasets that are files; raises ConfigError."""
+    names = list(names)
+    for name in names:
+        require_file("dataset", name)
     return [MANIFEST.format(dataset=name) for name in names if datasets.facts(name).is_fetched]
 
 

@@ -138,3 +138,8 @@ def written(value, is_real: bool = False) -> str:
 
 def described(cell: Mapping) -> str:
     return ", ".join(f"{path}={written(value)}" for path, value in cell.items()) or "the default"
+
+
+def refuse_base() -> None:
+    """Say what to ask for in place of the rule that all ablations are made of."""
+    raise ConfigError("ablation: no question of its own; ask for one of workflow/ablations, or all")

@@ -10,7 +10,8 @@ from svp_core.config.filling import AXES, filled, places
 from svp_core.config.pairs import ConfigError
 from svp_core.config.run import Run
 
-NAME = {"type": "string", "pattern": "^[a-zA-Z0-9_.+-]+$"}
+# a folder's name: file systems end at 255 bytes, and `..` is another folder
+NAME = {"type": "string", "pattern": "^[a-zA-Z0-9_+-][a-zA-Z0-9_.+-]*$", "maxLength": 200}
 OPTIONS = {"type": "object", "default": {}}
 SCHEMA = {
     "type": "object",
@@ -31,6 +32,7 @@ SCHEMA = {
             "description": "decides initial weights, data order and projections",
             "type": "integer",
             "minimum": 0,
+            "maximum": 2**32 - 1,  # of NumPy, and exact in every reader of tables
         },
         "recipe": {"description": "how the parameters are trained, for every method"} | OPTIONS,
         "metrics": {
@@ -79,18 +81,44 @@ def refusals(
     for path, one in (("recipe", recipe), ("model_options", model), ("method_options", method)):
         for offence in options.refusals(one, run):
             yield f"{path}.{offence}"
+    if recipe.batch_size == recipe.micro_batches:
+        yield from one_value_offences(config["model"], tuple(image_shape), sizes)
 
 
 @cache
 def block_widths(model: str, image_shape: tuple[int, int, int], sizes: str) -> list[int]:
     """Return d_i of every block, from the model itself; `sizes` is the JSON of its options."""
+    return build_without_contents(model, image_shape, sizes).widths
+
+
+@cache
+def one_value_offences(model: str, image_shape: tuple[int, int, int], sizes: str) -> list[str]:
+    """Return why a model cannot be trained on one image at a time: a batch norm of one value."""
+    import torch
+
+    blocks = build_without_contents(model, image_shape, sizes).blocks
+    hidden = torch.zeros(1, *image_shape, device="meta")
+    try:
+        for block in blocks:
+            hidden = block(hidden)
+    except ValueError as error:
+        return [f"recipe.batch_size: one image a step, or a part of it: {error}"]
+    return []
+
+
+def build_without_contents(model: str, image_shape: tuple[int, int, int], sizes: str):
+    """Return the model on the meta device; raises ConfigError if torch cannot have its sizes."""
     import torch
 
     from svp_core import models
 
-    with torch.device("meta"):
-        filled = options.fill("models", model, json.loads(sizes))
-        return models.build(model, image_shape, filled, seed=0).widths
+    filled = options.fill("models", model, json.loads(sizes))
+    try:
+        with torch.device("meta"):
+            return models.build(model, image_shape, filled, seed=0)
+    except RuntimeError as error:
+        reason = str(error).partition("\n")[0]
+        raise ConfigError(f"model_options: torch cannot build the model: {reason}") from None
 
 
 def require_file(axis: str, name: str, path: str = "") -> None:

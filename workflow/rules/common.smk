@@ -6,23 +6,36 @@ import sys
 from glob import glob
 
 from snakemake.exceptions import WorkflowError
-from snakemake.utils import validate
+from snakemake.settings.types import DeploymentMethod
 
 sys.path.insert(0, str(workflow.basedir))
 from svp_core import provenance
+from svp_core.config import options
 from svp_core.config.pairs import ConfigError
-from workflow import costs, libraries, planning, resources, studies
+from workflow import checking, costs, libraries, planning, resources, studies
+
+
+def planned(make, *arguments):
+    """Return what a planner makes, or stop with the key of the config that is wrong."""
+    try:
+        return make(*arguments)
+    except ConfigError as error:
+        raise WorkflowError(str(error)) from None
+
 
 # half a second, which every job would wait for what has been checked already
 if workflow.is_main_process:
-    validate(config, "../schemas/config.schema.yaml")
+    planned(checking.check, config, workflow.configfiles)
+
+HAS_CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 
 # the data folder belongs to a machine: its environment wins over the config; that of the config
 # is relative to the suite, so that every working directory shares it
 CONFIGURED = os.path.join(workflow.basedir, os.path.expanduser(config["data_dir"]))
 JOBS = {
-    # not part of a command, so that another place of it trains nothing again
-    "PYTHON": "python" if workflow.deployment_settings.deployment_method else sys.executable,
+    # that of Snakemake, whatever is on the path, but in an environment of conda the one there; not
+    # part of a command, so that another place of it trains nothing again
+    "PYTHON": "python" if HAS_CONDA else sys.executable,
     # jobs find the packages from any working directory (snakemake --directory)
     "PYTHONPATH": workflow.basedir,
     "SVP_DATA_DIR": os.path.abspath(os.environ.get("SVP_DATA_DIR") or CONFIGURED),
@@ -36,14 +49,6 @@ if workflow.is_main_process:
 # what a training asks of this machine; the profile of a cluster asks for its own
 GPU = 1 if shutil.which("nvidia-smi") else 0
 RUN = planning.RUN
-
-
-def planned(make, *arguments):
-    """Return what a planner makes, or stop with the key of the config that is wrong."""
-    try:
-        return make(*arguments)
-    except ConfigError as error:
-        raise WorkflowError(str(error)) from None
 
 
 def asked(make, key):
@@ -80,9 +85,9 @@ if workflow.is_main_process:
 
 
 wildcard_constraints:
-    dataset="[a-z0-9_]+",
-    model="[a-z0-9_]+",
-    method="[a-z0-9_]+",
+    dataset="|".join(options.names("datasets")),
+    model="|".join(options.names("models")),
+    method="|".join(options.names("methods")),
     variant=studies.SAFE,
     seed="[0-9]+",
     scope="quick|full",

@@ -31,7 +31,7 @@ rule unfinished:
         part="grid|ablations",
     localrule: True
     run:
-        for path in planning.write_unfinished(getattr(PLAN, wildcards.part), output[0]):
+        for path in planning.write_unfinished(planned(PLAN.part, wildcards.part), output[0]):
             print(f"{path} cannot be read; delete it, and its run is trained again")
 
 
@@ -39,7 +39,7 @@ rule unfinished:
 rule list_runs:
     input:
         # first, or the records would be older than their data and made again
-        lambda wildcards: planning.manifests({run["dataset"] for run in PLAN.grid.values()}),
+        lambda wildcards: planned(PLAN.manifests, "grid"),
     log:
         "logs/plan/list_runs.log",
     localrule: True
@@ -47,14 +47,14 @@ rule list_runs:
         part="grid",
         path="results/runs.jsonl",
     run:
-        count = planning.write_jobs(getattr(PLAN, params.part), params.path)
+        count = planning.write_jobs(planned(PLAN.part, params.part), params.path)
         print(f"{params.path}: {count} runs without a record")
 
 
 # snakemake list_ablation_runs --cores 1
 use rule list_runs as list_ablation_runs with:
     input:
-        lambda wildcards: planning.manifests({run["dataset"] for run in PLAN.ablations.values()}),
+        lambda wildcards: planned(PLAN.manifests, "ablations"),
     log:
         "logs/plan/list_ablation_runs.log",
     params:
