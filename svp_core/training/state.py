@@ -66,13 +66,13 @@ def fault(state: Mapping, form: Mapping, recipe: OptionSet, steps: int) -> str |
     """
     try:
         json.dumps([state[key] for key in WRITTEN])
-        position = state["position"] and dict(state["position"])
-        draws = position and {key: position.pop(key, None) for key in DRAWS}
+        position = None if state["position"] is None else dict(state["position"])
+        draws = {} if position is None else {key: position.pop(key, None) for key in DRAWS}
         written = {key: state[key] for key in WRITTEN} | {"position": position}
         options.checked(record.finite(written), RULES, "")
     except (ConfigError, TypeError, ValueError, RecursionError) as error:
         return str(error)
-    within, done = form if position else dict(form) | {"sums": {}}, len(state["curves"])
+    within, done = form if position is not None else dict(form) | {"sums": {}}, len(state["curves"])
     return (
         curves_fault(state["curves"], recipe.epochs)
         or (position and position_fault(position, draws, steps, done < recipe.epochs))
