@@ -1,5 +1,7 @@
 """What every door is tried with: values that are surely wrong, and what must come of them."""
 
+import io
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 from hypothesis import strategies as st
@@ -42,3 +44,15 @@ def contents(folder: Path) -> dict[str, bytes | None]:
         str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
         for path in folder.rglob("*")
     }
+
+
+def refused(main, arguments: list[str]) -> str:
+    """What a command prints that must not start."""
+    errors = io.StringIO()
+    with redirect_stderr(errors), redirect_stdout(io.StringIO()):
+        try:
+            code = main(arguments)
+        except SystemExit as ended:
+            code = ended.code
+    assert code in (1, 2), (code, arguments)
+    return errors.getvalue()

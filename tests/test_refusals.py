@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from doors import contents, require_line
+from doors import contents, refused, require_line
 from suite_copy import ROOT
-from test_doors import refused
 
 from svp_core import batch, bench, fetch, train, tuning
 from svp_core.config import resolve
