@@ -1,3 +1,5 @@
+from pathlib import Path
+
 from snakemake.utils import min_version
 
 min_version("9.0")
@@ -29,6 +31,10 @@ for path in suite_files("workflow/ablations/*.smk"):
 
 onsuccess:
     planning.forget_copies()
+
+
+onerror:
+    print(failures.summary(Path(log[0])), file=sys.stderr)
 
 
 rule all:

@@ -14,6 +14,7 @@ from svp_core.runtime import commands, interruption, lock
 from svp_core.runtime.cpus import available_cpus
 from svp_core.runtime.device import prepare, warn_of_unused_gpu
 from svp_core.runtime.files import require_apart, require_writable
+from svp_core.runtime.printing import say
 from svp_core.training.checkpoint import CheckpointError, Saving
 from svp_core.training.run import train
 
@@ -37,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
             warn_of_unused_gpu(options.device)
             train(config, options.output, saving, options.data_dir, options.device)
     except interruption.Interrupted as signal:
-        commands.say(f"interrupted by {signal}; the same command continues")
+        say(f"interrupted by {signal}; the same command continues", file=sys.stderr)
         return signal.exit_code
     return 0
 

@@ -16,7 +16,7 @@ from svp_core import provenance
 from svp_core.config import options
 
 os.environ.setdefault("MPLBACKEND", "agg")
-# how many examples of bad input every door gets; more find more: SVP_EXAMPLES=500
+# made bad inputs a door; many of them now and then, a few in every run of the tests
 settings.register_profile(
     "doors",
     max_examples=int(os.environ.get("SVP_EXAMPLES", 25)),

@@ -134,7 +134,7 @@ def test_a_second_ctrl_c_ends_the_workers_at_once(tmp_path, capsys, monkeypatch)
 
 
 def test_a_worker_that_dies_fails_its_run_only(tmp_path, capsys, monkeypatch):
-    given = SimpleNamespace(workers=1, minutes=1.0, device="cpu", data_dir=tmp_path)
+    given = SimpleNamespace(workers=1, minutes=1.0, device=torch.device("cpu"), data_dir=tmp_path)
     write(tmp_path, line("a", LONG), line("b", NOISY))
     many = batch.Batch(batch.read_jobs(tmp_path / "runs.jsonl", tmp_path), given)
     many.deadline = 60.0

@@ -18,7 +18,7 @@ def check(config: Mapping, files: Iterable[str | Path] = ()) -> None:
     for file in files:
         texts.read_file(Path(file))  # of a key that stands twice Snakemake takes the last
     rules = yaml.safe_load(SCHEMA.read_text()) | {"$id": SCHEMA.as_uri()}
-    options.checked(config, rules, "config ", Registry(retrieve=retrieve))
+    options.checked(config, rules, "config ", registry=Registry(retrieve=retrieve))
 
 
 def retrieve(uri: str) -> Resource:

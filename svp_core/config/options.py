@@ -13,9 +13,6 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any, dataclass_transform
 
-from referencing import Registry
-from referencing.jsonschema import EMPTY_REGISTRY
-
 from svp_core.config.pairs import ConfigError
 from svp_core.config.values import Validator, key_of, said
 
@@ -217,10 +214,10 @@ def default(one) -> Any:
     return one.default if one.default is not MISSING else one.default_factory()
 
 
-def checked(given: Mapping, rules: Mapping, path: str, registry: Registry = EMPTY_REGISTRY) -> dict:
+def checked(given: Mapping, rules: Mapping, path: str, **resolution: Any) -> dict:
     """Return the values with defaults filled in; raises ConfigError naming the first bad key.
 
-    The registry finds schemas that the rules refer to.
+    `resolution` is what a validator finds schemas by that the rules refer to.
     """
     require_mapping(given, path)
     filled = {
@@ -229,7 +226,7 @@ def checked(given: Mapping, rules: Mapping, path: str, registry: Registry = EMPT
         if "default" in rule
     }
     filled.update(deepcopy(dict(given)))
-    errors = Validator(rules, registry=registry).iter_errors(filled)
+    errors = Validator(rules, **resolution).iter_errors(filled)
     error = next(iter(sorted(errors, key=lambda one: one.json_path)), None)
     if error:
         where = path + key_of(error)

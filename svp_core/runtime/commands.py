@@ -4,7 +4,6 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from functools import wraps
 from math import isfinite
 from pathlib import Path
@@ -13,6 +12,7 @@ from signal import SIGPIPE
 from svp_core.config.pairs import ConfigError
 from svp_core.runtime import interruption
 from svp_core.runtime.cpus import available_cpus
+from svp_core.runtime.printing import forget, say
 
 USER_ERRORS = (ConfigError, OSError)  # of the files of an error of data or checkpoints, too
 BROKEN_PIPE = 128 + SIGPIPE  # the exit code, as shells have it
@@ -40,13 +40,13 @@ def command(*errors: type[Exception]) -> Callable:
                 sys.stdout.flush()
                 return code
             except BrokenPipeError:
-                forget_output()
+                forget(sys.stdout)
                 return BROKEN_PIPE
             except KeyboardInterrupt:
-                say("interrupted")
+                say("interrupted", file=sys.stderr)
                 return interruption.CTRL_C
             except (*errors, *USER_ERRORS) as error:
-                say(f"error: {told(error)}")
+                say(f"error: {told(error)}", file=sys.stderr)
                 return 1
 
         return guarded
@@ -59,18 +59,6 @@ def told(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename or 'output'}: {error.strerror}"
     return str(error)
-
-
-def say(line: str) -> None:
-    """Print to the standard error, unless that cannot be written either."""
-    with suppress(OSError):
-        print(line, file=sys.stderr, flush=True)
-
-
-def forget_output() -> None:
-    """Let Python's last flush find somebody who takes it."""
-    with suppress(OSError, ValueError):  # where standard output is no file, as in tests
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def integer(at_least: int) -> Callable[[str], int]:

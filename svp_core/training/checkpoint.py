@@ -2,6 +2,7 @@
 
 import json
 import time
+import warnings
 from pathlib import Path
 
 import torch
@@ -84,7 +85,8 @@ def load(path: Path, history: dict) -> dict | None:
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror or error}") from error
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # of what the error says
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file makes torch raise almost anything
         raise damaged(path, error) from error
     if not isinstance(state, dict) or set(state) != FIELDS or not is_plain(state["config"]):

@@ -12,7 +12,7 @@ sys.path.insert(0, str(workflow.basedir))
 from svp_core import provenance
 from svp_core.config import options
 from svp_core.config.pairs import ConfigError
-from workflow import checking, costs, libraries, planning, resources, studies
+from workflow import checking, costs, failures, libraries, planning, resources, studies
 
 
 def planned(make, *arguments):
