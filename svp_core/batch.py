@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 
+from svp_core.data import own
 from svp_core.runtime import commands, interruption
 from svp_core.training.jobs import FAILED, INTERRUPTED, Job, read_jobs, work
 
@@ -26,6 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     130 after Ctrl-C.
     """
     given = parse_arguments(arguments)
+    own.look_in(given.data_dir)
     jobs = read_jobs(given.runs, given.directory)
     missing = [job for job in jobs if not job.is_finished]
     if skipped := len(jobs) - len(missing):

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from svp_core.config import resolve
 from svp_core.config.pairs import parse_pairs
+from svp_core.data import own
 from svp_core.datasets import DataError
 from svp_core.runtime import commands, interruption, lock
 from svp_core.runtime.cpus import available_cpus
@@ -27,6 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     after Ctrl-C.
     """
     options = parse_arguments(arguments)
+    own.look_in(options.data_dir)
     config = resolve(parse_pairs(options.settings))
     saving = Saving(options.checkpoint, 60 * options.checkpoint_minutes)
     outputs = {"--output": options.output, **saving.files()}

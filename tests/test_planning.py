@@ -46,7 +46,7 @@ def study(one: planning.Plan, seed=(0,), tasks=("digits/mlp",), **axes) -> tuple
 
 def test_the_grid_has_every_combination_once():
     runs = plan().grid
-    assert len(runs) == 27 and NAME in runs and "digits/vit/bp/default/2" in runs
+    assert len(runs) == 45 and NAME in runs and "digits/vit/bp/default/2" in runs
     tuned = runs["digits/vit/svp/default/1"]
     assert tuned["method_options"]["scale"] == 8.0 and tuned["recipe"]["lr"] == 0.006
     assert tuned["seed"] == 1 and tuned["metrics"] == ["nll", "ece"]
@@ -131,6 +131,19 @@ def test_a_study_shares_runs_with_the_grid():
     assert one.run(new) == one.grid[shared] | {"seed": 7}
 
 
+def test_claims_rest_on_studies_whose_tasks_the_grid_has():
+    one = plan("claims.studies", ["x"])
+    with pytest.raises(ConfigError, match="claims.studies: x is no file of workflow/ablations"):
+        one.claim_studies()
+    study(one, beta=[0.5, 1])
+    assert one.claim_studies() == ["x"]
+    assert set(one.needed) - set(one.grid) == {"digits/mlp/svp/beta-0.5/0"}
+    elsewhere = plan("claims.studies", ["x"])
+    elsewhere.grid = {name: run for name, run in one.grid.items() if run["model"] == "vit"}
+    study(elsewhere, beta=[0.5, 1])
+    assert elsewhere.claim_studies() == [] and elsewhere.needed == elsewhere.grid
+
+
 def test_a_study_varies_recipes_and_sizes():
     axes = {"recipe.augmentation": [[], ["crop", "cutout"]], "model_options.depth": [4, 6]}
     variants, _ = study(plan(), **axes)
@@ -152,26 +165,6 @@ def test_impossible_cells_are_left_out_with_the_reason():
     variants, left_out = study(plan(), blocks=[1, 2, 9])
     assert variants == ["default", "blocks-2"]
     assert left_out == ["digits/mlp, svp: blocks=9: method_options.blocks: 9 exceeds depth 4"]
-
-
-def test_a_study_of_several_methods_gives_each_its_options():
-    one = plan()
-    methods = {"bp": {}, "svp": {"blocks": [1, 2], "scael": 0}, "sll": {"blocks": [4, 5]}}
-    one.add_study(Study("x", methods, ("digits/mlp",), (0,), {"recipe.lr": [0.003, 0.01]}))
-    names, left_out = one.study_runs("x")
-    found = [name.removeprefix("digits/mlp/").removesuffix("/0") for name in names]
-    both = ["bp/default", "bp/recipe.lr-0.01"]
-    assert found == [*both, "sll/blocks-4", "sll/blocks-4_recipe.lr-0.01"]
-    assert len(left_out) == 6
-    assert left_out[-2].startswith("digits/mlp, sll: blocks=5: method_options.blocks: 5 exceeds")
-    assert one.run(names[0]) == one.grid[names[0]]  # the default of a task is one run
-
-
-def test_a_study_of_an_unknown_method_stops():
-    one = plan()
-    one.add_study(Study("x", {"bp": {}, "svvp": {}}, ("digits/mlp",), (0,), {}))
-    with pytest.raises(ConfigError, match="ablation x: method: 'svvp' is not one of"):
-        one.study_runs("x")
 
 
 @pytest.mark.parametrize(

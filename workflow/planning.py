@@ -11,6 +11,7 @@ from pathlib import Path
 from svp_core import datasets, provenance
 from svp_core.config import AXES, NAME, SCHEMA, is_same, options, require_file, resolve
 from svp_core.config.pairs import ConfigError, format_pairs
+from svp_core.data import own
 from workflow import studies
 from workflow.tasks import base_run, changed
 
@@ -33,6 +34,7 @@ class Plan:
     """The runs of the grid, and those of studies, which are resolved when they are asked for."""
 
     def __init__(self, config: Mapping):
+        own.require(config.get("datasets", {}))
         refuse_unknown_names(config)
         self.config = config
         self.grid = grid_runs(config)
@@ -69,6 +71,21 @@ class Plan:
                 found |= named(studies.runs(self.config, study)[0])
         return found
 
+    def claim_studies(self) -> list[str]:
+        """Return the studies of claims: the config names them, the grid has their tasks."""
+        names = self.config["claims"]["studies"]
+        for name in names:
+            if name not in self.studies:
+                raise ConfigError(f"config claims.studies: {name} is no file of workflow/ablations")
+        tasks = {f"{run['dataset']}/{run['model']}" for run in self.grid.values()}
+        return [name for name in names if set(self.studies[name].tasks) <= tasks]
+
+    @property
+    def needed(self) -> dict[str, dict]:
+        """The runs that the default target asks for: the grid, and the studies of claims."""
+        found = (studies.runs(self.config, self.studies[name])[0] for name in self.claim_studies())
+        return self.grid | {RUN.format(**run): run for runs in found for run in runs}
+
     def run(self, name: str) -> dict:
         """Return the resolved config of a run."""
         found = self.grid.get(name) or self.possible.get(name)
@@ -91,14 +108,15 @@ class Plan:
     def sources(self, name: str) -> str:
         """Return the hash of the code that decides the numbers of a run."""
         run = self.run(name)
-        key = run["dataset"], *provenance.built_from(run), *run["metrics"]
+        parts = *provenance.built_from(run), *provenance.outside(run)
+        key = run["dataset"], *parts, *run["metrics"]
         if key not in self.hashes:
             self.hashes[key] = provenance.source_hash(provenance.run_sources(run))
         return self.hashes[key]
 
     def part(self, name: str) -> dict[str, dict]:
-        """Return the runs of the grid, or of the ablations; raises ConfigError."""
-        return self.grid if name == "grid" else self.ablations
+        """Return the runs of a part: grid, needed or ablations; raises ConfigError."""
+        return getattr(self, name)
 
     def manifests(self, part: str) -> list[str]:
         """Return the manifests that the runs of a part need."""

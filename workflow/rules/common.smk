@@ -9,9 +9,11 @@ from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 
 sys.path.insert(0, str(workflow.basedir))
+sys.path.append(os.getcwd())  # networks of one's own, which jobs find there as well
 from svp_core import provenance
 from svp_core.config import options
 from svp_core.config.pairs import ConfigError
+from svp_core.data import own
 from workflow import checking, costs, failures, libraries, planning, resources, studies
 
 
@@ -40,6 +42,7 @@ JOBS = {
     "PYTHONPATH": workflow.basedir,
     "SVP_DATA_DIR": os.path.abspath(os.environ.get("SVP_DATA_DIR") or CONFIGURED),
 }
+own.look_in(JOBS["SVP_DATA_DIR"])
 shell.prefix("".join(f"export {name}={shlex.quote(str(JOBS[name]))}; " for name in JOBS))
 
 # the programs of Slurm, as the executor needs them
@@ -78,6 +81,21 @@ def figure_files(folder, figures):
     return collect(f"{folder}/figures/{{figure}}.{{kind}}", figure=figures, kind=["png", "pdf"])
 
 
+# of the table of cost and of claims: test accuracies whose price is told
+TARGETS = [
+    f"--target {dataset}={accuracy}"
+    for dataset, accuracies in config["target_accuracy"].items()
+    for accuracy in accuracies
+]
+
+
+def reference_folder():
+    """The folder of tables that `compare` holds this run against, as seen from anywhere."""
+    if not config.get("reference"):
+        raise WorkflowError("config reference: missing; --config reference=FOLDER of tables")
+    return os.path.join(workflow.basedir, os.path.expanduser(config["reference"]))
+
+
 PLAN = planned(planning.Plan, config)
 COSTS = planned(costs.Costs, config)
 if workflow.is_main_process:
@@ -85,7 +103,7 @@ if workflow.is_main_process:
 
 
 wildcard_constraints:
-    dataset="|".join(options.names("datasets")),
+    dataset="|".join([*options.names("datasets"), *own.names()]),
     model="|".join(options.names("models")),
     method="|".join(options.names("methods")),
     variant=studies.SAFE,
