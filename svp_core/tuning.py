@@ -21,6 +21,7 @@ import yaml
 
 from svp_core.config import options, resolve, texts
 from svp_core.config.pairs import ConfigError
+from svp_core.records import RecordError, read_run
 from svp_core.runtime import commands
 from svp_core.runtime.files import require_apart, require_writable, write_atomically
 from svp_core.seeds import derive
@@ -242,19 +243,20 @@ def ranking(runs: list[dict], folder: Path, seeds: list[int]) -> list[Result]:
 def read(run: dict, stage: str, folder: Path) -> dict:
     """Return the record of a trial; raises ConfigError."""
     path = folder / output(run, stage)
-    if not path.exists():
-        raise ConfigError(f"{path}: missing; train {stage}.jsonl, or pass --trials")
-    rules = yaml.safe_load((options.PACKAGE / "training/record.schema.yaml").read_text())
-    text = texts.read(path)
     try:
-        record = options.checked(texts.from_json(text), rules, "")
-    except ConfigError as error:
-        raise ConfigError(f"{path}: not a record of a run: {error}") from None
+        record = read_run(path)
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: missing; train {stage}.jsonl, or pass --trials") from None
+    except RecordError as error:
+        raise ConfigError(str(error)) from None
     config = record["config"]
     for key in SETTINGS:
         for name, value in run[key].items():
             if config[key].get(name) != value:
                 raise ConfigError(f"{path}: {key}.{name} is not {value}, as the study has it now")
+    for key in ("dataset", "model", "method", "variant", "seed"):
+        if config[key] != run[key]:
+            raise ConfigError(f"{path}: {key} is {config[key]}, not {run[key]}")
     return record
 
 

@@ -44,7 +44,6 @@ def package(tmp_path, monkeypatch):
     )
     for module in (options, provenance):
         monkeypatch.setattr(module, "PACKAGE", copy)
-    monkeypatch.setattr(provenance, "CHECKS", copy / "config")
     parts = ("projections", "readouts", "inferences", "auxiliaries")
     for folder in ("methods", "models", "metrics", *(f"local.{name}" for name in parts)):
         module = import_module(f"svp_core.{folder}")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import torch
 
-from svp_core.config.options import checked
 from svp_core.config.pairs import format_pairs
+from svp_core.records import RecordError, read_run
 from svp_core.runtime.files import write_atomically
 from svp_core.training import record
 
@@ -63,9 +63,10 @@ class Saving:
         if not self.path or not self.record_path.exists():
             return None
         try:
-            found = checked(json.loads(self.record_path.read_text()), record.SCHEMA, "")
-        except (ValueError, RecursionError) as error:
-            raise CheckpointError(f"{self.record_path} is damaged ({error}); delete it") from error
+            found = read_run(self.record_path)
+        except RecordError as error:
+            reason = str(error).removeprefix(f"{self.record_path}: ")
+            raise CheckpointError(f"{self.record_path} is damaged ({reason}); delete it") from error
         known = found["config"], *(found["provenance"][key] for key in IDENTITY)
         if known != (config, *(origin[key] for key in IDENTITY)):
             return None

@@ -8,12 +8,9 @@ from pathlib import Path
 
 import numpy
 import torch
-import yaml
 
 from svp_core.runtime.device import device_name
 from svp_core.runtime.files import write_atomically
-
-SCHEMA = yaml.safe_load(Path(__file__).with_name("record.schema.yaml").read_text())
 
 
 def write(path: Path, record: dict) -> None:

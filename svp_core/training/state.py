@@ -12,6 +12,7 @@ from svp_core.config import options
 from svp_core.config.options import OptionSet
 from svp_core.config.pairs import ConfigError
 from svp_core.recipe import learning_rate
+from svp_core.records import RUN_SCHEMA
 from svp_core.training import record
 
 WRITTEN = ("config", "environments", "curves")  # as in a record
@@ -26,9 +27,9 @@ PLACE = {
     },
 }
 RULES = {
-    "$defs": record.SCHEMA["$defs"],
+    "$defs": RUN_SCHEMA["$defs"],
     "type": "object",
-    "properties": {key: record.SCHEMA["properties"][key] for key in WRITTEN} | {"position": PLACE},
+    "properties": {key: RUN_SCHEMA["properties"][key] for key in WRITTEN} | {"position": PLACE},
 }
 DRAWS = ("noise", "cuda_noise")  # of a position, states of generators
 
