@@ -5,12 +5,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from itertools import product
 
-from svp_core.config import filled, options, places, require_file, resolve
+from svp_core.config import NAME, SCHEMA, filled, options, places, require_file, resolve
 from svp_core.config.pairs import ConfigError
 from workflow.tasks import base_run, changed
 
 KINDS = ("model_options.", "recipe.")
 SAFE = r"[A-Za-z0-9_.+-]+"  # of paths, wildcards and shells
+
+STUDY = {  # of what a file of workflow/ablations gives
+    "properties": {
+        "name": NAME | {"pattern": "[A-Za-z0-9_]+"},
+        "seed": {"type": "array", "items": SCHEMA["properties"]["seed"], "minItems": 1},
+        "tasks": {"type": "array", "items": {"type": "string"}, "minItems": 1},
+    }
+}
 
 
 @dataclass(frozen=True)
@@ -30,6 +38,11 @@ class Study:
     def methods(self) -> Mapping[str, Mapping]:
         """The options of every method alone."""
         return {self.method: {}} if isinstance(self.method, str) else self.method
+
+    def check(self) -> None:
+        """Raise ConfigError for a name that is no file's, or tasks or seeds that are none."""
+        given = {"name": self.name, "seed": list(self.seeds), "tasks": list(self.tasks)}
+        options.checked(given, STUDY, f"ablation {self.name}: ")
 
     def combinations(self) -> Iterator[tuple[str, dict]]:
         """Yield the method and the options of every cell."""
@@ -139,3 +152,8 @@ def written(value, is_real: bool = False) -> str:
 
 def described(cell: Mapping) -> str:
     return ", ".join(f"{path}={written(value)}" for path, value in cell.items()) or "the default"
+
+
+def refuse_base() -> None:
+    """Say what to ask for in place of the rule that all ablations are made of."""
+    raise ConfigError("ablation: no question of its own; ask for one of workflow/ablations, or all")

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 
-from svp_core.config import options, places
+from svp_core.config import options, places, require_file
 from svp_core.config.pairs import ConfigError
 
 
 def base_run(config: Mapping, task: str, method: str, wanted_by: str) -> dict:
-    """Return the run of a method on a task, without variant and seed."""
+    """Return the run of a method on a task, without variant and seed; raises ConfigError."""
+    for axis, name in zip(("dataset", "model"), task.split("/"), strict=False):
+        require_file(axis, name, f"{task}: ")
     if task not in config["tasks"]:
         raise ConfigError(f"config tasks.{task}: missing, but {wanted_by} asks for it")
     dataset, model = task.split("/")

@@ -18,7 +18,7 @@ from svp_core.runtime import interruption
 from svp_core.runtime.files import require_writable
 from svp_core.runtime.interruption import Interrupted
 from svp_core.task import Task
-from svp_core.training import checkpoint, record
+from svp_core.training import checkpoint, record, state
 from svp_core.training.epochs import Epoch
 from svp_core.training.evaluation import evaluate
 
@@ -36,8 +36,7 @@ def train(
     there is one already, nothing is trained. Raises CheckpointError, DataError or OutputError
     before any training, OutputError also when writing, and Interrupted after a signal.
     """
-    for path in filter(None, (output, saving.path)):
-        require_writable(path)
+    require_writable(output, *saving.files().values())
     origin = find_origin(config, data_dir)
     result = saving.finished_record(config, origin)
     if result is None:
@@ -57,14 +56,17 @@ def run(
     train_images, test_images = load_images(config, data_dir, device)
     # a copy, since a slice would keep, and count, the labels of all images
     batch = [part.clone() for part in next(train_images.in_order(config["recipe"]["batch_size"]))]
-    step_flops = count_flops(build_method(config, device), *batch)
+    stepped = build_method(config, device)
+    step_flops = count_flops(stepped, *batch)
+    form = state.outline(stepped.state())
+    del stepped  # before memory is measured
     # and a warm-up
     memory = peak_memory(partial(assemble, config), partial(place, config, device), *batch)
 
     method = build_method(config, device)
     history = {"config": config} | {key: origin[key] for key in checkpoint.IDENTITY}
     history |= {"environments": [record.environment(device)], "curves": [], "position": None}
-    resume(method, history, saving)
+    resume(method, history, saving, form, len(train_images))
     fit(method, history, train_images, test_images, saving)
 
     result = summarise(config, history["curves"], method) | memory
@@ -89,16 +91,22 @@ def find_origin(config: dict, data_dir: Path) -> dict:
     return origin | provenance.repository()
 
 
-def resume(method: methods.Method, history: dict, saving: checkpoint.Saving) -> None:
+def resume(
+    method: methods.Method, history: dict, saving: checkpoint.Saving, form: dict, images: int
+) -> None:
     """Continue after the last step of the checkpoint, if there is one; raises CheckpointError."""
-    state = saving.load(history)
-    if state is None:
+    saved = saving.load(history)
+    if saved is None:
         return
-    method.load_state(state["method"])
+    recipe = fill("", "recipe", history["config"]["recipe"])
+    fault = state.fault(saved, form, recipe, images // recipe.batch_size)
+    if fault:
+        raise checkpoint.damaged(saving.path, fault)
+    method.load_state(saved["method"])
     (here,) = history["environments"]
-    history |= {key: state[key] for key in ("curves", "position")}
+    history |= {key: saved[key] for key in ("curves", "position")}
     # the last one is that of the end of the training
-    history["environments"] = [*(e for e in state["environments"] if e != here), here]
+    history["environments"] = [*(e for e in saved["environments"] if e != here), here]
     print(f"continuing {place_of(history)} from {saving.path}", flush=True)
 
 
@@ -134,9 +142,9 @@ def fit(
         entry = epoch.entry(method)
         curves.append(entry | found | {"metrics": entry["metrics"] | found["metrics"]})
         history["position"] = None
-        print(progress(curves[-1], recipe.epochs), flush=True)
         if all_finite(curves):
             saving.save(history | {"method": method.state()})
+        print(progress(curves[-1], recipe.epochs), flush=True)  # now nobody need read it
 
 
 def metrics_due(config: dict, epoch: int) -> list[str]:
