@@ -14,13 +14,18 @@ from made_costs import EVERY_COST, OTHER_COST, cost_table, texts
 
 from figures import accuracy, accuracy_flops, learning_curves, unit_accuracy
 from svp_core import tables
-from workflow.scripts import collect_runs, summarise
+from workflow.scripts import collect_representations, collect_runs, summarise
 
 INPUTS = {
     "accuracy": ["runs", "summary"],
     "learning_curves": ["curves"],
     "unit_accuracy": ["metrics"],
     "accuracy_flops": ["runs"],
+    "probe": ["metrics"],
+    "gradient_alignment": ["metrics"],
+    "posterior_agreement": ["metrics"],
+    "cka": ["cka"],
+    "pca": ["pca"],
     "memory": ["cost"],
     "pareto": ["cost"],
     "projection": ["cost"],
@@ -33,6 +38,9 @@ def write_tables(folder, records, cost=()):
     output = ["--output-dir", str(folder)]
     folder.mkdir(exist_ok=True)
     collect_runs.main([*write_records(folder, records), *output])
+    collect_representations.main(
+        [*write_records(folder, records), "--baseline", "bp", *output]
+    )
     summarise.main([str(folder / "runs.csv"), "--baseline", "bp", *output])
     rows = cost_table(list(cost) or cost_rows())
     tables.write({folder / "cost.csv": tables.csv_bytes(rows)})
@@ -186,7 +194,7 @@ def test_a_method_of_one_unit_is_a_horizontal_line_whatever_its_name():
 
 
 def test_figures_import_no_torch():
-    scripts = ", ".join(f"figures.{figure}" for figure in [*INPUTS, "ablation"])
+    scripts = ", ".join(f"figures.{figure}" for figure in [*INPUTS, "ablation", "collapse"])
     command = f"import sys, {scripts}; sys.exit(bool({{'torch', 'workflow'}} & set(sys.modules)))"
     root = Path(__file__).parents[1]
     assert subprocess.run([sys.executable, "-c", command], cwd=root).returncode == 0
@@ -202,7 +210,7 @@ def test_a_matplotlibrc_in_the_working_directory_changes_nothing(small, tmp_path
         assert path.read_bytes() == other.read_bytes()
 
 
-@pytest.mark.parametrize("figure", [*INPUTS, "ablation", "reach"])
+@pytest.mark.parametrize("figure", [*INPUTS, "ablation", "collapse", "reach"])
 def test_a_figure_says_what_it_asks_in_its_first_line(figure):
     first, _, rest = importlib.import_module(f"figures.{figure}").__doc__.partition("\n\n")
     assert first.endswith(".") and "\n" not in first and rest.strip()
