@@ -62,7 +62,8 @@ def draw(pca: pd.DataFrame) -> Figure:
     found = networks(pca)
     columns = max(len(shown(rows["unit"])) for _, rows in found)
     labels = sorted(pca["label"].unique())
-    colours = dict(zip(labels, sns.color_palette("husl", len(labels)), strict=True))
+    palette = "tab10" if len(labels) <= 10 else "husl"
+    colours = dict(zip(labels, sns.color_palette(palette, len(labels)), strict=True))
     figure, axes = style.panels([""] * (columns * len(found)), columns, (style.PAGE, 1.05))
     for row, (name, rows) in enumerate(found):
         panels = axes[row * columns : (row + 1) * columns]

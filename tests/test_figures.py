@@ -38,9 +38,7 @@ def write_tables(folder, records, cost=()):
     output = ["--output-dir", str(folder)]
     folder.mkdir(exist_ok=True)
     collect_runs.main([*write_records(folder, records), *output])
-    collect_representations.main(
-        [*write_records(folder, records), "--baseline", "bp", *output]
-    )
+    collect_representations.main([*write_records(folder, records), "--baseline", "bp", *output])
     summarise.main([str(folder / "runs.csv"), "--baseline", "bp", *output])
     rows = cost_table(list(cost) or cost_rows())
     tables.write({folder / "cost.csv": tables.csv_bytes(rows)})

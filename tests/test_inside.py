@@ -10,8 +10,16 @@ from sklearn.preprocessing import StandardScaler
 
 from svp_core import metrics
 from svp_core.methods import Layer, Predictions
-from svp_core.metrics import agreement, effective_rank, elbo, neural_collapse, participation_ratio
-from svp_core.metrics import gradient_cosine, probe, weights
+from svp_core.metrics import (
+    agreement,
+    effective_rank,
+    elbo,
+    gradient_cosine,
+    neural_collapse,
+    participation_ratio,
+    probe,
+    weights,
+)
 
 RANKS = [effective_rank, participation_ratio]
 NOBODY = torch.zeros(1)

@@ -41,7 +41,8 @@ SCHEMA = {
             "default": ["nll", "ece"],
         },
         "metrics_every": {
-            "description": "epochs; null measures after the last one alone, which always is",
+            "description": "epochs from one measurement to the next; null measures after the last"
+            " one alone, which is measured in any case",
             "type": ["integer", "null"],
             "minimum": 1,
             "default": None,
@@ -54,8 +55,8 @@ SCHEMA = {
             "default": 400,
         },
         "gram_images": {
-            "description": "of which the record keeps the inner products of activations, for"
-            " comparisons of runs (CKA, PCA); 0 keeps none",
+            "description": "test images of which the record keeps inner products of activations,"
+            " for comparisons of units and runs (CKA, PCA); 0 keeps none",
             "type": "integer",
             "minimum": 0,
             "default": 0,

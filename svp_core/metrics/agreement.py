@@ -1,7 +1,7 @@
-"""Do neighbouring units agree? Images that both give the same class, in percent, and -log sum sqrt.
+"""Agreement of a unit with the one before it, and the Bhattacharyya distance of their posteriors.
 
-unit_bhattacharyya is the mean of -log sum_k sqrt(q_i,k q_{i-1,k}) over images, in nats, 0 if equal.
-Both are of a unit and the one before it.
+unit_agreement: images that both give the same class, in percent; unit_bhattacharyya: the mean of
+-log sum_k sqrt(q_i,k q_{i-1,k}) over images, in nats, 0 if equal.
 """
 
 from itertools import pairwise
