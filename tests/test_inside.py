@@ -9,6 +9,8 @@ from sklearn.linear_model import RidgeClassifier
 from sklearn.preprocessing import StandardScaler
 
 from svp_core import metrics
+from svp_core.data.loading import ResidentImages, subset
+from svp_core.datasets import Split, facts
 from svp_core.methods import Layer, Predictions
 from svp_core.metrics import (
     agreement,
@@ -20,9 +22,12 @@ from svp_core.metrics import (
     probe,
     weights,
 )
+from svp_core.training import evaluation
 
 RANKS = [effective_rank, participation_ratio]
 NOBODY = torch.zeros(1)
+PIXELS = np.random.default_rng(0).integers(0, 17, (100, *SHAPE), dtype=np.uint8)
+SPLIT = Split(PIXELS, np.arange(100) // 10)  # sorted by class
 
 
 def orthogonal(count: int = 40, width: int = 8) -> torch.Tensor:
@@ -220,6 +225,24 @@ def test_looking_changes_nothing(name):
     assert all(torch.equal(value, before[key]) for key, value in method.state_dict().items())
     assert all(one.grad is None for one in method.parameters())
     assert not any(module.training for module in method.modules())
+
+
+def test_activations_that_are_not_finite_are_not_measured():
+    images = ResidentImages(SPLIT, facts("digits"), torch.device("cpu"))
+    method = on_three_blocks("svp")
+    names = ["probe", "effective_rank", "neural_collapse", "gradient_cosine", "elbo", "weights"]
+    assert len(evaluation.look_inside(method, images, names)["metrics"]) > 10
+    with torch.no_grad():
+        method.units[0].blocks[0][1].weight.fill_(torch.nan)
+    assert evaluation.look_inside(method, images, names)["metrics"] == {}
+
+
+def test_a_subset_has_every_class_in_proportion_and_is_always_the_same():
+    images = ResidentImages(SPLIT, facts("digits"), torch.device("cpu"))
+    part = subset(images, 50)
+    assert len(part) == 50 and torch.bincount(part.labels).tolist() == [5] * 10
+    assert torch.equal(part.images, subset(images, 50).images) and len(images) == 100
+    assert len(subset(images, 1000)) == 100
 
 
 def test_weights_are_described_by_moments_and_quantiles_without_biases():

@@ -54,6 +54,7 @@ def look_inside(method: Method, images: ResidentImages | StreamedImages, names: 
     """Return `metrics` of all units' activations on these images, and what they took, in seconds.
 
     Of phi(h) a metric is called `unit_probe`, of v `unit_effective_rank_v`; one of layers says how.
+    Of activations that are not finite, as after a divergence, there are none.
     """
     by_features, by_layers = having("of_features", names), having("of_layers", names)
     if not by_features and not by_layers:
@@ -61,6 +62,8 @@ def look_inside(method: Method, images: ResidentImages | StreamedImages, names: 
     started = time.perf_counter()
     inside = look(method, images)
     values: dict[str, float | list] = {}
+    if not all(one.features.isfinite().all() for one in inside.layers):
+        by_features, by_layers = {}, {}
     for name, metric in by_features.items():
         interruption.check()
         values |= of_features(name, metric, inside)
