@@ -3,9 +3,9 @@
 Effective rank of the last unit's activations phi(h) after every epoch (left), and accuracy of its
 own prediction in per cent of the test images (right), against the epoch; one row a dataset and
 model. Colours: divergence between neighbouring units, of activations as they are (feature_kl) or of
-their fixed random projections (gaussian_kl); dashes: its weight beta, 0 is no alignment. Lines:
-means over seeds, bands their 95 % Student t interval; n is stated below the panels. A collapse is a
-line that falls towards 1. Runs that diverged are not shown.
+their fixed random projections (gaussian_kl); dashes: its weight beta; 0 is no alignment, of which
+both are the same. Lines: means over seeds, bands their 95 % Student t interval; n is stated below
+the panels. A collapse is a line that falls towards 1. Runs that diverged are not shown.
 """
 
 import pandas as pd
@@ -69,8 +69,7 @@ def draw(collapse: pd.DataFrame) -> Figure:
     for panel, (dataset, model, measure) in zip(axes, places, strict=True):
         part = style.pick(rows, dataset=dataset, model=model)
         draw_panel(panel, part, measure, chosen)
-        if measure == "effective_rank":
-            panel.set_ylim(bottom=0)
+        panel.set_ylim(0, None if measure == "effective_rank" else 102)
     for panel in axes[-2:]:
         panel.set_xlabel("Epoch")
     style.legend(
