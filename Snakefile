@@ -1,3 +1,5 @@
+from pathlib import Path
+
 from snakemake.utils import min_version
 
 min_version("9.0")
@@ -17,6 +19,8 @@ include: "workflow/rules/plan.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/collect.smk"
 include: "workflow/rules/cost.smk"
+include: "workflow/rules/claims.smk"
+include: "workflow/rules/compare.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/ablations.smk"
@@ -29,6 +33,10 @@ for path in suite_files("workflow/ablations/*.smk"):
 
 onsuccess:
     planning.forget_copies()
+
+
+onerror:
+    print(failures.summary(Path(log[0])), file=sys.stderr)
 
 
 rule all:

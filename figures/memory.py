@@ -7,6 +7,8 @@ largest amount of activations saved for a backward pass, against depth. A flat l
 for a deeper network; where lines coincide, markers lie inside one another.
 """
 
+from collections.abc import Iterable
+
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
@@ -72,45 +74,60 @@ def draw_curves(axes: Axes, rows: pd.DataFrame, looks: dict) -> None:
     scales.log_axis(axes.yaxis)
 
 
-def draw_peaks(figure: SubFigure, models: dict[str, pd.DataFrame], looks: dict) -> None:
-    """The upper part: one column of bars a model."""
-    grid = figure.subplots(1, len(models), squeeze=False)[0]
-    for axes, (model, rows) in zip(grid, models.items(), strict=True):
+def draw_peaks(figure: SubFigure, models: dict, looks: dict, columns: int) -> None:
+    """The upper part: bars of every model."""
+    grid = figure.subplots(-(-len(models) // columns), columns, squeeze=False)
+    for axes, (model, rows) in zip(grid.flat, models.items(), strict=False):
         bars = deepest(rows)
         draw_peak(axes, bars, looks)
+        if columns < len(models):  # no room for more
+            axes.set_xlabel("Peak (MiB)")
         axes.set_title(f"{names.label(model)}, depth {names.count(bars['depth'])}")
-    label_bars(grid[0], looks)
+    for axes in grid[:, 0]:
+        label_bars(axes, looks)
+    remove(grid.flat[len(models) :])
     kinds = zip(map(sweeps.kind_label, sweeps.KINDS), COLOURS, strict=True)
     style.legend(figure, [Patch(color=colour, label=kind) for kind, colour in kinds])
 
 
-def draw_growth(figure: SubFigure, models: dict[str, pd.DataFrame], looks: dict) -> None:
-    """The lower part: one column a model, one row a quantity."""
-    grid = figure.subplots(len(CURVES), len(models), squeeze=False, sharex="col")
-    for line, (quantity, name) in zip(grid, CURVES.items(), strict=True):
-        for axes, rows in zip(line, models.values(), strict=True):
+def remove(panels: Iterable[Axes]) -> None:
+    """Take panels out that nothing is drawn in."""
+    for axes in panels:
+        axes.remove()
+
+
+def draw_growth(figure: SubFigure, models: dict, looks: dict, columns: int) -> None:
+    """The lower part: of every model a panel a quantity, one below the other."""
+    grid = figure.subplots(len(CURVES) * -(-len(models) // columns), columns, squeeze=False)
+    for place, (model, rows) in enumerate(models.items()):
+        turn, column = divmod(place, columns)
+        panels = grid[turn * len(CURVES) : (turn + 1) * len(CURVES), column]
+        for axes, (quantity, name) in zip(panels, CURVES.items(), strict=True):
             draw_curves(axes, style.pick(rows, quantity=quantity), looks)
-        line[0].set_ylabel(name)
-    for axes, model in zip(grid[0], models, strict=True):
-        axes.set_title(names.label(model))
-    for axes in grid[-1]:
-        axes.set_xlabel("Depth (blocks)")
+            axes.tick_params(labelbottom=axes is panels[-1])
+            if column == 0:
+                axes.set_ylabel(name)
+        panels[0].set_title(names.label(model))
+        panels[-1].set_xlabel("Depth (blocks)")
+    remove(grid[-len(CURVES) :, len(models) - turn * columns :].flat)
     figure.align_ylabels()
     style.legend(figure, [style.handle(*one, markerfacecolor="none") for one in looks.items()])
 
 
 def draw(cost: pd.DataFrame) -> Figure:
-    """Bars above, curves below; one column a model."""
+    """Bars above, curves below; one column a model where the width has room."""
     models = names.in_order(sweeps.sweep(sweeps.of_steps(cost, *sweeps.KINDS, *CURVES), "depth"))
     if not models:
         return style.nothing("No model was simulated at two depths.")
     rows = pd.concat(models.values())
     looks, shown = style.looks(cost, rows), style.looks(cost, sweeps.headlines(rows))
-    heights = [BAR * len(looks) + 0.9, 3.9]
-    figure = plt.figure(figsize=(style.PAGE, sum(heights) + 0.3), layout="constrained")
+    width, columns = style.wrapped(style.PAGE, len(models))
+    turns = -(-len(models) // columns)
+    heights = [BAR * len(looks) * turns + 0.9 + 0.5 * (turns - 1), 3.9 * turns]
+    figure = plt.figure(figsize=(width, sum(heights) + 0.3), layout="constrained")
     upper, lower = figure.subfigures(2, 1, height_ratios=heights)
-    draw_peaks(upper, models, looks)
-    draw_growth(lower, models, shown)
+    draw_peaks(upper, models, looks, columns)
+    draw_growth(lower, models, shown, columns)
     style.note(figure, names.fixed_sizes(models, "width", "batch", "image_size"))
     return figure
 

@@ -93,7 +93,8 @@ def lines_of(found: Sweeps) -> list[tuple[str, str]]:
 def draw_grid(found: Sweeps, lines: list[tuple[str, str]], looks: dict) -> Figure:
     """One row a model and quantity, one column an axis; only the panels that were swept."""
     swept = [axis for axis in AXES if any(axis in parts for parts in found.values())]
-    width = style.PAGE if len(swept) > 1 else style.COLUMN
+    # slopes stand right of the panels: three of them need two columns, whatever is asked for
+    width = max(style.PAGE if len(swept) > 1 else style.COLUMN, style.chosen["width"] or 0)
     size = width, ROW * len(lines) + style.MARGIN + 0.5
     figure, grid = plt.subplots(
         len(lines), len(swept), figsize=size, squeeze=False, layout="constrained"

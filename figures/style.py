@@ -18,6 +18,8 @@ from figures.names import Series, all_series, label, natural, ordered, series_la
 from svp_core import tables
 
 COLUMN, PAGE = 3.25, 6.75  # widths of one and of two columns of a paper, in inches
+WIDTHS = {"fitted": None, "one_column": COLUMN, "two_columns": PAGE}
+chosen = {"width": None}  # what the command line asks of all figures of a process, in inches
 MARGIN = 0.6  # height of a legend and a note of two lines each, in inches
 LINE = 0.16  # height of one more line
 MIB = 2**20
@@ -110,10 +112,17 @@ def looks(table: pd.DataFrame, drawn: pd.DataFrame | None = None) -> dict[Series
     return result
 
 
+def wrapped(width: float, columns: int) -> tuple[float, int]:
+    """The width that is asked for, else the one given, and how many columns of panels fit there."""
+    found = chosen["width"] or width
+    return found, max(int(columns * min(found / width, 1) + 0.1), 1)
+
+
 def panels(names: list[str], columns: int, size: tuple) -> tuple[Figure, list[Axes]]:
     """A figure of titled panels; size: its width, and the height of a row, in inches."""
+    width, columns = wrapped(size[0], columns)
     rows = -(-len(names) // columns)
-    figsize = size[0], size[1] * rows + MARGIN
+    figsize = width, size[1] * rows + MARGIN
     figure, grid = plt.subplots(rows, columns, figsize=figsize, squeeze=False, layout="constrained")
     axes = list(grid.flat[: len(names)])
     for panel, name in zip(axes, names, strict=True):
@@ -207,7 +216,9 @@ def command(
         parser.add_argument(name, type=Path, help=f"table {name}, such as {name}.csv")
     parser.add_argument("--png", type=Path, required=True)
     parser.add_argument("--pdf", type=Path, required=True)
+    parser.add_argument("--width", choices=WIDTHS, default="fitted", help="columns of a paper")
     options = parser.parse_args(arguments)
+    chosen["width"] = WIDTHS[options.width]
     with tables.exit_on_error():
         frames = [tables.read(getattr(options, name), name) for name in names]
         save(draw(*frames), options.png, options.pdf)

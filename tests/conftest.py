@@ -9,12 +9,18 @@ from pathlib import Path
 import new_files
 import pytest
 import torch
+from hypothesis import settings
 
 import svp_core
 from svp_core import provenance
 from svp_core.config import options
 
 os.environ.setdefault("MPLBACKEND", "agg")
+# made bad inputs a door; many of them now and then, a few in every run of the tests
+settings.register_profile(
+    "doors", max_examples=int(os.environ.get("SVP_EXAMPLES", 25)), deadline=None
+)
+settings.load_profile("doors")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -152,6 +152,11 @@ def damage(path: Path, kind: str) -> None:
     path.write_bytes(content)
 
 
+def contents(folder: Path) -> dict[Path, bytes | None]:
+    """What lies in a folder, to see that nothing in it changed."""
+    return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+
 def fetched_imagenette(folder: Path, form: str, monkeypatch) -> Path:
     """Fill a data folder with a tiny Imagenette, a `folder` of images or `shards`; return it."""
     monkeypatch.setattr("svp_core.datasets.imagenette.FACTS", tiny_images())

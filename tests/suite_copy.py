@@ -16,6 +16,7 @@ TINY = {
     "grid": {"model": ["mlp"], "method": ["bp", "svp"], "seed": [0, 1]},
     "tasks": {"digits/mlp": {"model": {"depth": 2, "width": 16}, "recipe": {"epochs": 2}}},
     "ablations": {"seed": [0]},
+    "claims": {"studies": []},
     "cost": {
         "quick": {
             "simulate": {"mlp": [{"depth": [2, 4]}], "cnn": [], "resnet": [], "vit": []},

@@ -54,6 +54,16 @@ def test_two_options_of_one_name_are_called_by_their_paths(tmp_path):
     assert found == ["method_options.model", "method_options.width", "model_options.width"]
 
 
+def test_readers_have_means_in_the_order_of_the_options(tmp_path):
+    records = [variant(seed=seed, d0=d0) for d0 in (10, 2) for seed in (0, 1)]
+    records.append(diverged(**variant(seed=2, d0=2)["config"]))
+    study(tmp_path, records)
+    text = (tmp_path / "study.md").read_text()
+    assert "| mnist   | mlp   | svp    | 2  | 2 | 1        | 90.00 [90.00, 90.00] |" in text
+    assert text.index("| 2  |") < text.index("| 10 |")
+    assert "mnist & mlp & svp & 2 & 2 & 1 & 90.00" in (tmp_path / "study.tex").read_text()
+
+
 @pytest.mark.parametrize(
     ("records", "message"),
     [

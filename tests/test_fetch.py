@@ -294,6 +294,7 @@ def test_the_workflow_fetches_once_and_a_moved_folder_trains_nothing_again(suite
 def test_a_wrong_file_stops_the_workflow_before_its_trainings(suite):
     small_sets.damage(suite / "there/MNIST/raw/train-labels-idx1-ubyte", "flipped")
     printed = snakemake(suite, "--", "data", ok=False)
-    assert "train-labels-idx1-ubyte has MD5" in printed and "no download from here" in printed
+    assert "train-labels-idx1-ubyte has MD5" in printed and "tiny.json: error: tiny:" in printed
+    assert "no download from here" in (suite / "logs/data/tiny.log").read_text()
     snakemake(suite, "--", "results/runs/tiny/mlp/svp/default/0.json", ok=False)
     assert not list(suite.glob("results/**/*.json"))

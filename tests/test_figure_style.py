@@ -113,3 +113,17 @@ def test_an_arrowhead_marks_each_end_that_is_cut(limits, arrows):
     tips = [line for line in axes.lines if isinstance(line.get_marker(), int)]
     assert [float(line.get_ydata()[0]) for line in tips] == list(limits)[:arrows]
     plt.close()
+
+
+@pytest.mark.parametrize(
+    ("asked", "width", "columns"),
+    [("fitted", style.PAGE, 3), ("one_column", style.COLUMN, 1), ("two_columns", style.PAGE, 3)],
+)
+def test_figures_have_the_width_that_is_asked_for(asked, width, columns, monkeypatch):
+    monkeypatch.setitem(style.chosen, "width", style.WIDTHS[asked])
+    figure, axes = style.panels(["a", "b", "c"], 3, (style.PAGE, 1.5))
+    assert figure.get_figwidth() == width
+    assert axes[0].get_subplotspec().get_gridspec().ncols == columns
+    narrow, _ = style.panels(["a"], 1, (style.COLUMN, 1.5))
+    assert narrow.get_figwidth() == (width if asked != "fitted" else style.COLUMN)
+    plt.close("all")

@@ -42,17 +42,16 @@ def test_a_file_of_another_size_than_fetched_is_named_at_once(large, part, kind)
 
 
 def test_a_large_set_without_manifest_is_refused(large):
-    manifest = large / "imagenette.json"
-    for content, message in ((None, "is missing; write it"), ("{", "is damaged; renew it")):
-        manifest.unlink() if content is None else manifest.write_text(content)
-        with pytest.raises(DataError, match=f"imagenette.json {message}: python -m svp_core.fetch"):
-            datasets.load("imagenette", large)
+    (large / "imagenette.json").unlink()
+    message = "imagenette.json is missing; write it: python -m svp_core.fetch"
+    with pytest.raises(DataError, match=message):
+        datasets.load("imagenette", large)
 
 
 def test_a_file_that_was_not_fetched_is_named(large):
     path = a_file(large)
-    path.rename(path.with_name(f"a{path.name}"))
-    with pytest.raises(DataError, match=f"a{path.name} has .* when it was fetched None"):
+    path.rename(path.with_name(f"!{path.name}"))
+    with pytest.raises(DataError, match=f"!{path.name} was not there when the set was fetched"):
         datasets.load("imagenette", large)
 
 
@@ -109,7 +108,7 @@ def test_imagenet_takes_any_thousand_classes_in_sorted_order(tmp_path, monkeypat
 def test_wrong_shards_are_named(tmp_path, monkeypatch):
     monkeypatch.setattr("svp_core.datasets.imagenette.FACTS", small_sets.tiny_images(classes=2))
     small_sets.write_shards(tmp_path / "imagenette")
-    with pytest.raises(DataError, match=r"0002.parquet: labels outside 0\.\.1"):
+    with pytest.raises(DataError, match=r"0002.parquet row 0: label 2 outside 0\.\.1"):
         datasets.load("imagenette", tmp_path)
     (tmp_path / "imagenette/train/0000.parquet").write_bytes(b"PAR1 and nothing else")
     with pytest.raises(DataError, match="0000.parquet is no whole parquet file"):

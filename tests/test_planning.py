@@ -46,7 +46,7 @@ def study(one: planning.Plan, seed=(0,), tasks=("digits/mlp",), **axes) -> tuple
 
 def test_the_grid_has_every_combination_once():
     runs = plan().grid
-    assert len(runs) == 27 and NAME in runs and "digits/vit/bp/default/2" in runs
+    assert len(runs) == 45 and NAME in runs and "digits/vit/bp/default/2" in runs
     tuned = runs["digits/vit/svp/default/1"]
     assert tuned["method_options"]["scale"] == 8.0 and tuned["recipe"]["lr"] == 0.006
     assert tuned["seed"] == 1 and {"nll", "probe"} < set(tuned["metrics"])
@@ -129,6 +129,19 @@ def test_a_study_shares_runs_with_the_grid():
     shared, new = (f"digits/vit/svp/default/{seed}" for seed in (0, 7))
     assert one.ablations[shared] == one.grid[shared] and new not in one.grid
     assert one.run(new) == one.grid[shared] | {"seed": 7}
+
+
+def test_claims_rest_on_studies_whose_tasks_the_grid_has():
+    one = plan("claims.studies", ["x"])
+    with pytest.raises(ConfigError, match="claims.studies: x is no file of workflow/ablations"):
+        one.claim_studies()
+    study(one, beta=[0.5, 1])
+    assert one.claim_studies() == ["x"]
+    assert set(one.needed) - set(one.grid) == {"digits/mlp/svp/beta-0.5/0"}
+    elsewhere = plan("claims.studies", ["x"])
+    elsewhere.grid = {name: run for name, run in one.grid.items() if run["model"] == "vit"}
+    study(elsewhere, beta=[0.5, 1])
+    assert elsewhere.claim_studies() == [] and elsewhere.needed == elsewhere.grid
 
 
 def test_a_study_varies_recipes_and_sizes():

@@ -49,6 +49,21 @@ class Plan:
         found = (studies.runs(self.config, study)[0] for study in self.studies.values())
         return {RUN.format(**run): run for runs in found for run in runs}
 
+    def claim_studies(self) -> list[str]:
+        """Return the studies of claims: the config names them, the grid has their tasks."""
+        names = self.config["claims"]["studies"]
+        for name in names:
+            if name not in self.studies:
+                raise ConfigError(f"config claims.studies: {name} is no file of workflow/ablations")
+        tasks = {f"{run['dataset']}/{run['model']}" for run in self.grid.values()}
+        return [name for name in names if set(self.studies[name].tasks) <= tasks]
+
+    @property
+    def needed(self) -> dict[str, dict]:
+        """The runs that the default target asks for: the grid, and the studies of claims."""
+        found = (studies.runs(self.config, self.studies[name])[0] for name in self.claim_studies())
+        return self.grid | {RUN.format(**run): run for runs in found for run in runs}
+
     def run(self, name: str) -> dict:
         """Return the resolved config of a run."""
         found = self.grid.get(name) or self.ablations.get(name)

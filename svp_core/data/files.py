@@ -1,6 +1,9 @@
 """Are the files there, and are they the published ones? Sizes and checksums, before any reading."""
 
 import hashlib
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +22,22 @@ class File(NamedTuple):
     path: str
     md5: str
     size: int | None = None
+
+
+@contextmanager
+def reading(what: object) -> Iterator[None]:
+    """Raise DataError where the system refuses to read, such as the files of another user."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or brief(error)
+        raise DataError(f"cannot read {error.filename or what}: {reason}") from error
+
+
+def brief(text: object) -> str:
+    """Return on one line, and not a long one, what somebody else's error says."""
+    line = " ".join(str(text).split())
+    return line if len(line) <= 300 else f"{line[:297]}..."
 
 
 def verify(name: str, files: tuple[File, ...], homepage: str, data_dir: Path) -> None:
@@ -50,7 +69,7 @@ def fetch_command(name: str, data_dir: Path) -> str:
 def difference(file: File, data_dir: Path) -> str | None:
     """How a file differs from the published one, or None; its size is compared first."""
     path = data_dir / file.path
-    size = path.stat().st_size
+    size = file_size(path)
     if file.size is not None and size != file.size:
         return f"{path} has {size} bytes, the published file {file.size}"
     if (found := checksum(path, "md5")) != file.md5:
@@ -58,12 +77,15 @@ def difference(file: File, data_dir: Path) -> str | None:
     return None
 
 
+def file_size(path: Path) -> int:
+    """Return the bytes of a file; raises DataError for a folder, or a pipe, which would block."""
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise DataError(f"{path} is no file")
+    return found.st_size
+
+
 def checksum(path: Path, algorithm: str) -> str:
     """Return the hexadecimal digest of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()
-
-
-def manifest_path(name: str, data_dir: Path) -> Path:
-    """Where `svp_core.fetch` says what it found: bytes and SHA-256 of every file."""
-    return data_dir / f"{name}.json"

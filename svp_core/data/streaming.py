@@ -10,11 +10,13 @@ from itertools import islice, takewhile
 from pathlib import Path
 
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from svp_core.data.augmentation import Preparation
-from svp_core.data.files import DataError
+from svp_core.data.decoding import ImageError, decode_rgb
+from svp_core.data.files import DataError, reading
 from svp_core.data.image_files import ImageFiles, Sample
 from svp_core.datasets import Facts
 from svp_core.runtime import interruption
@@ -119,19 +121,18 @@ def workers() -> int:
     return torch.get_num_threads()
 
 
-def decode(sample: Sample):
+def decode(sample: Sample) -> Image.Image:
     """Return the RGB image of a sample; raises DataError naming its file."""
-    from datasets import Image
-
-    try:
-        data = sample.data
-        if data is None:
+    data = sample.data
+    if data is None:
+        with reading(sample.where):
             data = Path(sample.where).read_bytes()
-            if hashlib.sha256(data).hexdigest() != sample.sha256:
-                raise DataError(f"{sample.where} is not the file that was fetched: another SHA-256")
-        return Image(mode="RGB").decode_example({"path": None, "bytes": data})
-    except (OSError, SyntaxError) as error:
-        raise DataError(f"{sample.where} is no whole image: {error}") from error
+        if hashlib.sha256(data).hexdigest() != sample.sha256:
+            raise DataError(f"{sample.where} is not the file that was fetched: another SHA-256")
+    try:
+        return decode_rgb(data)
+    except ImageError as error:
+        raise DataError(f"{sample.where} is {error}") from error
 
 
 def collate(items: list) -> tuple[Tensor, Tensor] | DataError:

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from svp_core.data.files import DataError, File, verify
-from svp_core.data.image_files import ImageFiles, Listing, find_images
+from svp_core.data.files import DataError, File, reading, verify
+from svp_core.data.image_files import ImageFiles
+from svp_core.data.listing import Listing, find_images
 
 __all__ = ["DataError", "Facts", "File", "Split", "facts", "load"]
 
@@ -59,8 +60,9 @@ def load(name: str, data_dir: Path) -> tuple[Split, Split] | tuple[ImageFiles, I
     Raises DataError for files that are missing, damaged or contradict the facts.
     """
     known = facts(name)
-    verify(name, known.files, known.homepage, data_dir)
-    train, test = import_module(f"svp_core.datasets.{name}").load(data_dir)
+    with reading(data_dir):
+        verify(name, known.files, known.homepage, data_dir)
+        train, test = import_module(f"svp_core.datasets.{name}").load(data_dir)
     check(f"{name} train: {train.source}", train, known.train_size, known)
     check(f"{name} test: {test.source}", test, known.test_size, known)
     return train, test
@@ -73,10 +75,11 @@ def inventory(name: str, data_dir: Path) -> list[Path]:
     Raises MissingError for files that are not there, DataError for wrong ones.
     """
     known = facts(name)
-    verify(name, known.files, known.homepage, data_dir)
-    if not known.folder:
-        return [data_dir / file.path for file in known.files]
-    train, test = find_images(name, known, data_dir)
+    with reading(data_dir):
+        verify(name, known.files, known.homepage, data_dir)
+        if not known.folder:
+            return [data_dir / file.path for file in known.files]
+        train, test = find_images(name, known, data_dir)
     check(f"{name} train: {train.source}", train, known.train_size, known)
     check(f"{name} test: {test.source}", test, known.test_size, known)
     return train.files + test.files

@@ -28,7 +28,7 @@ FACTS = Facts(
 
 def load(data_dir: Path) -> tuple[Split, Split]:
     """Return the published split."""
-    return read_cifar("CIFAR10", data_dir)
+    return read_cifar(FACTS, data_dir, "labels")
 
 
 def fetch(data_dir: Path) -> None:

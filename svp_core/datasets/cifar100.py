@@ -24,7 +24,7 @@ FACTS = Facts(
 
 def load(data_dir: Path) -> tuple[Split, Split]:
     """Return the published split, with fine labels."""
-    return read_cifar("CIFAR100", data_dir)
+    return read_cifar(FACTS, data_dir, "fine_labels")
 
 
 def fetch(data_dir: Path) -> None:

@@ -20,10 +20,12 @@ from svp_core.tables.contract import (
     json_type,
     typed,
 )
+from svp_core.tables.render import Section, estimate, files, markdown
 
 __all__ = [
-    "GLOSSARY", "RUN", "SERIES", "TASK", "TableError", "columns", "csv_bytes", "exit_on_error",
-    "from_rows", "further_columns", "json_type", "markdown", "parquet_bytes", "read", "write",
+    "GLOSSARY", "RUN", "SERIES", "Section", "TASK", "TableError", "columns", "csv_bytes",
+    "estimate", "exit_on_error", "files", "from_rows", "further_columns", "json_type", "markdown",
+    "parquet_bytes", "read", "write",
 ]  # fmt: skip
 
 
@@ -66,18 +68,6 @@ def parquet_bytes(frame: pd.DataFrame) -> bytes:
     buffer = BytesIO()
     frame.to_parquet(buffer, index=False)
     return buffer.getvalue()
-
-
-def markdown(header: list[str], rows: Iterable[list[str]]) -> str:
-    """A Markdown table with columns aligned in the source, too."""
-    cells = [header, *rows]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
-        for row in cells
-    ]
-    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
-    return "\n".join([lines[0], rule, *lines[1:]]) + "\n"
 
 
 def write(contents: dict[Path, bytes]) -> None:

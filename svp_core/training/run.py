@@ -11,8 +11,9 @@ from svp_core import datasets, methods, metrics, provenance
 from svp_core.config.options import fill
 from svp_core.cost.flops import count_flops
 from svp_core.cost.memory import peak_memory
-from svp_core.data.files import checksum, manifest_path
+from svp_core.data.files import checksum, reading
 from svp_core.data.loading import load_images, subset
+from svp_core.data.manifest import manifest_path
 from svp_core.runtime import interruption
 from svp_core.runtime.files import require_writable
 from svp_core.runtime.interruption import Interrupted
@@ -86,7 +87,9 @@ def find_origin(config: dict, data_dir: Path) -> dict:
     origin = {"source_hash": provenance.source_hash(files), "data_hash": None}
     if datasets.facts(name).folder:  # the checksums of the other sets are in the sources
         manifest = manifest_path(name, data_dir)
-        origin["data_hash"] = checksum(manifest, "sha256")[:12] if manifest.exists() else None
+        with reading(manifest):
+            is_there = manifest.exists()  # loading says what is missing
+            origin["data_hash"] = checksum(manifest, "sha256")[:12] if is_there else None
     return origin | provenance.repository()
 
 

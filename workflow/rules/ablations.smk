@@ -8,11 +8,12 @@ rule ablation:
     params:
         question="",
         options="",  # of the script that collects
+        width=config["figure_width"],
     shell:
         '"$PYTHON" {input.collect:q} {input.records:q} --output {output.table:q}'
         " {params.options} > {log:q} 2>&1"
         ' && "$PYTHON" {input.draw:q} {output.table:q}'
-        " --png {output.png:q} --pdf {output.pdf:q} >> {log:q} 2>&1"
+        " --png {output.png:q} --pdf {output.pdf:q} --width {params.width} >> {log:q} 2>&1"
 
 
 use rule report as ablations with:

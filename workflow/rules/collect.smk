@@ -45,6 +45,7 @@ rule summarise:
         markdown=report(
             "results/tables/summary.md", caption="../report/summary.rst", category="Tables"
         ),
+        latex="results/tables/summary.tex",
     log:
         "logs/summarise.log",
     localrule: True

@@ -11,7 +11,7 @@ from snakemake.utils import validate
 sys.path.insert(0, str(workflow.basedir))
 from svp_core import provenance
 from svp_core.config.pairs import ConfigError
-from workflow import costs, libraries, planning, resources, studies
+from workflow import costs, failures, libraries, planning, resources, studies
 
 # half a second, which every job would wait for what has been checked already
 if workflow.is_main_process:
@@ -71,6 +71,21 @@ def command_files(name):
 
 def figure_files(folder, figures):
     return collect(f"{folder}/figures/{{figure}}.{{kind}}", figure=figures, kind=["png", "pdf"])
+
+
+# of the table of cost and of claims: test accuracies whose price is told
+TARGETS = [
+    f"--target {dataset}={accuracy}"
+    for dataset, accuracies in config["target_accuracy"].items()
+    for accuracy in accuracies
+]
+
+
+def reference_folder():
+    """The folder of tables that `compare` holds this run against, as seen from anywhere."""
+    if not config.get("reference"):
+        raise WorkflowError("config reference: missing; --config reference=FOLDER of tables")
+    return os.path.join(workflow.basedir, os.path.expanduser(config["reference"]))
 
 
 PLAN = planned(planning.Plan, config)

@@ -78,11 +78,7 @@ rule collect_cost:
     conda:
         "../../envs/figures.yaml"
     params:
-        targets=[
-            f"--target {dataset}={accuracy}"
-            for dataset, accuracies in config["target_accuracy"].items()
-            for accuracy in accuracies
-        ],
+        targets=TARGETS,
     shell:
         '"$PYTHON" {input.script:q} {input.records:q} --runs {input.runs:q}'
         " --curves {input.curves:q} {params.targets} --output-dir $(dirname {output:q})"
@@ -96,6 +92,7 @@ rule summarise_cost:
     output:
         slopes="results/tables/slopes.csv",
         markdown=report("results/tables/cost.md", caption="../report/cost.rst", category="Tables"),
+        latex="results/tables/cost.tex",
     log:
         "logs/summarise_cost.log",
     localrule: True
@@ -126,6 +123,7 @@ use rule summarise_cost as summarise_full_cost with:
     output:
         slopes="results/cost/tables/slopes.csv",
         markdown="results/cost/tables/cost.md",
+        latex="results/cost/tables/cost.tex",
     log:
         "logs/summarise_full_cost.log",
 

@@ -1,6 +1,7 @@
 rule fetch:
     output:
-        planning.MANIFEST,
+        # what was fetched before is compared with what is there now, not deleted
+        update(planning.MANIFEST),
     log:
         "logs/data/{dataset}.log",
     retries: 3

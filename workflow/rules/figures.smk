@@ -41,6 +41,8 @@ for scope, figures in {"": FIGURES, "cost/": FULL_FIGURES}.items():
                 "../../envs/figures.yaml"
             params:
                 caption=planned(libraries.docstring, f"figures/{figure}.py"),
+                width=config["figure_width"],
             shell:
                 '"$PYTHON" {input.script:q} {input.tables:q}'
-                " --png {output.png:q} --pdf {output.pdf:q} > {log:q} 2>&1"
+                " --png {output.png:q} --pdf {output.pdf:q} --width {params.width}"
+                " > {log:q} 2>&1"

@@ -1,7 +1,7 @@
 # What is not trained yet, and what it will take: snakemake plan --cores 1
 rule plan:
     input:
-        "logs/plan/grid.json",
+        "logs/plan/needed.json",
     log:
         "logs/plan/plan.log",
     localrule: True
@@ -28,7 +28,7 @@ rule unfinished:
     log:
         "logs/plan/unfinished_{part}.log",
     wildcard_constraints:
-        part="grid|ablations",
+        part="needed|ablations",
     localrule: True
     run:
         for path in planning.write_unfinished(getattr(PLAN, wildcards.part), output[0]):
@@ -39,12 +39,12 @@ rule unfinished:
 rule list_runs:
     input:
         # first, or the records would be older than their data and made again
-        lambda wildcards: planning.manifests({run["dataset"] for run in PLAN.grid.values()}),
+        lambda wildcards: planning.manifests({run["dataset"] for run in PLAN.needed.values()}),
     log:
         "logs/plan/list_runs.log",
     localrule: True
     params:
-        part="grid",
+        part="needed",
         path="results/runs.jsonl",
     run:
         count = planning.write_jobs(getattr(PLAN, params.part), params.path)

@@ -2,7 +2,8 @@ rule report:
     input:
         collect(
             "results/tables/{table}",
-            table=["runs.csv", "runs.parquet", "summary.csv", "summary.md", "cost.csv", "cost.md"],
+            table=["runs.csv", "runs.parquet", "summary.csv", "summary.md", "cost.csv", "cost.md"]
+            + ["claims.csv", "claims.md"],
         ),
         figure_files("results", FIGURES),
     output:

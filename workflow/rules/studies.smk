@@ -37,4 +37,5 @@ def study_files(name):
     caption = os.path.join(workflow.basedir, "workflow/report/ablation.rst")
     labels = {"question": name.replace("_", " ")}
     shown = report(f"{path}.png", caption=caption, category="Ablations", labels=labels)
-    return {"table": f"{path}.csv", "png": shown, "pdf": f"{path}.pdf"}
+    files = {"table": "csv", "markdown": "md", "latex": "tex", "pdf": "pdf"}
+    return {kind: f"{path}.{ending}" for kind, ending in files.items()} | {"png": shown}

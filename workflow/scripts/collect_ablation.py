@@ -1,12 +1,18 @@
-"""Collect the records of a study into one table, with a column for every option it varies."""
+"""Collect the records of a study into one table, with a column for every option it varies.
+
+For readers its means over seeds stand beside it, in Markdown and LaTeX.
+"""
 
 import argparse
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import pandas as pd
+
 from svp_core import tables
 from svp_core.tables.records import identity, read_runs, settings
+from svp_core.tables.statistics import interval
 
 
 def varied(records: Iterable[dict]) -> list[str]:
@@ -53,6 +59,60 @@ def rows(records: dict[str, dict], table: str = "ablation") -> list[dict]:
     ]
 
 
+LABELS = {  # of what has a mean, where a table has it
+    "test_accuracy": "test accuracy (%)",
+    "difference": "difference to baseline",
+    "effective_rank": "effective rank",
+}
+NOTE = """\
+n: completed trainings, one a seed. Square brackets: 95 % Student t interval of the mean over seeds.
+"""
+
+
+def section(frame: pd.DataFrame, name: str, title: str) -> tables.Section:
+    """The means over seeds of a table of a study, which is called `name` in the glossary."""
+    options = list(frame.columns[len(tables.columns(name)) :])
+    fixed = [*tables.TASK, "method"]
+    groups = frame.groupby([*fixed, *options, "variant"], dropna=False)
+    values = [one for one in LABELS if one in frame]
+    lines = [
+        list(map(shown, names[:-1]))
+        + counts(group)
+        + [mean(group[one], "+" if one == "difference" else "") for one in values]
+        for names, group in groups
+    ]
+    header = [*fixed, *options, "n", "diverged", *(LABELS[one] for one in values)]
+    return tables.Section(title, header, lines, NOTE)
+
+
+def counts(group: pd.DataFrame) -> list[str]:
+    """Completed and diverged runs; a table without a status has completed ones alone."""
+    if "status" not in group:
+        return [str(len(group)), "–"]
+    return [str((group["status"] == state).sum()) for state in ("completed", "diverged")]
+
+
+def mean(values: pd.Series, sign: str) -> str:
+    """A mean with its interval."""
+    ends = dict(zip(("mean", "low", "high"), interval(values), strict=True))
+    return tables.estimate(ends, *ends, sign=sign)
+
+
+def shown(value: object) -> str:
+    """A value of an option."""
+    return "–" if pd.isna(value) else str(value)
+
+
+def contents(
+    output: Path, frame: pd.DataFrame, name: str, means_of: pd.DataFrame | None = None
+) -> dict[Path, bytes]:
+    """The files of a study: its table, and means for readers, of all rows or of some, one a run."""
+    means_of = frame if means_of is None else means_of
+    title = output.stem.replace("_", " ")
+    texts = tables.files(output.with_suffix(""), [section(means_of, name, title)])
+    return {output: tables.csv_bytes(frame)} | texts
+
+
 @tables.exit_on_error()
 def main(arguments: list[str] | None = None) -> None:
     """Validate every record, then write the table."""
@@ -62,7 +122,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
 
     table = tables.from_rows(rows(read_runs(options.records)), "ablation")
-    tables.write({options.output: tables.csv_bytes(table)})
+    tables.write(contents(options.output, table, "ablation"))
 
 
 if __name__ == "__main__":

@@ -6,8 +6,9 @@ from itertools import accumulate
 from pathlib import Path
 
 from svp_core import tables
+from svp_core.tables.derived import final
 from svp_core.tables.records import read_runs
-from workflow.scripts.collect_ablation import rows
+from workflow.scripts.collect_ablation import contents, rows
 
 METRICS = ("effective_rank", "participation_ratio")
 
@@ -43,7 +44,7 @@ def main(arguments: list[str] | None = None) -> None:
     pairs = zip(rows(records, "collapse"), records.values(), strict=True)
     found = (row for pair in pairs for row in by_epoch(*pair))
     table = tables.from_rows(found, "collapse")
-    tables.write({options.output: tables.csv_bytes(table)})
+    tables.write(contents(options.output, table, "collapse", final(table)))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import pandas as pd
 
 from svp_core import tables
 from svp_core.tables import records
+from svp_core.tables.derived import parse_targets, targets
 
 GROUP = [*tables.TASK, *tables.SERIES]
 COLUMNS = [name for name in tables.columns("cost") if name != "dataset"]
@@ -47,48 +48,23 @@ def step_rows(paths: list[str]) -> Iterator[dict]:
         yield from records.read(path, SCHEMA)["rows"]
 
 
-def spent(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
-    """The curves with what was spent until the end of each epoch, epochs included."""
-    totals = runs.set_index(tables.RUN)
-    flops = totals["train_flops"] / totals["epochs"]
-    curves = curves.sort_values([*tables.RUN, "epoch"])
-    by_run = curves.groupby(tables.RUN)
-    added = by_run[["seconds", "joules"]].cumsum(skipna=False)  # a part that is unknown
-    keys = pd.MultiIndex.from_frame(curves[tables.RUN])
-    return curves.assign(**added, flops=flops.reindex(keys).to_numpy() * curves["epoch"])
-
-
 def accuracy_rows(
-    runs: pd.DataFrame, curves: pd.DataFrame, targets: dict[str, list[float]]
+    runs: pd.DataFrame, curves: pd.DataFrame, accuracies: dict[str, list[float]]
 ) -> Iterator[dict]:
     """What reaching an accuracy took: the median over seeds, None if one did not or diverged."""
-    curves = spent(runs, curves)
     devices = runs.set_index(tables.RUN)["device"]
-    for series, group in curves.groupby(GROUP):
-        device = " and ".join(sorted(set(devices.loc[series])))
-        for target in targets.get(series[0], []):
-            is_reached = (group["test_accuracy"] >= target) & (group["status"] == "completed")
-            reached = group[is_reached].groupby("seed").head(1)
-            all_reached = len(reached) == group["seed"].nunique()
-            for name, (unit, source) in {"epoch": ("epochs", "measured"), **SPENT}.items():
-                value = reached[name].median(skipna=False) if all_reached else None
-                quantity = f"{'epochs' if name == 'epoch' else name}_to_{target:g}_percent"
-                yield dict(zip(GROUP, series, strict=True)) | {
-                    "quantity": quantity,
-                    "value": value,
-                    "unit": unit,
-                    "source": source,
-                    "device": device,
-                }
-
-
-def parse_targets(pairs: list[str]) -> dict[str, list[float]]:
-    """Turn `digits=95` into accuracies by dataset."""
-    targets: dict[str, list[float]] = {}
-    for pair in pairs:
-        dataset, _, accuracy = pair.partition("=")
-        targets.setdefault(dataset, []).append(float(accuracy))
-    return targets
+    found = targets(runs, curves, accuracies)
+    for (*series, target), group in found.groupby([*GROUP, "target"]):
+        device = " and ".join(sorted(set(devices.loc[tuple(series)])))
+        all_reached = group["epoch"].notna().all()
+        for name, (unit, source) in {"epoch": ("epochs", "measured"), **SPENT}.items():
+            yield dict(zip(GROUP, series, strict=True)) | {
+                "quantity": f"{'epochs' if name == 'epoch' else name}_to_{target:g}_percent",
+                "value": group[name].median(skipna=False) if all_reached else None,
+                "unit": unit,
+                "source": source,
+                "device": device,
+            }
 
 
 @tables.exit_on_error()

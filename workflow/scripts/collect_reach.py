@@ -10,7 +10,7 @@ from svp_core.config.filling import reach as reach_of
 from svp_core.config.pairs import ConfigError
 from svp_core.tables.records import read_runs
 from svp_core.tables.statistics import of_baseline, paired_differences
-from workflow.scripts.collect_ablation import rows
+from workflow.scripts.collect_ablation import contents, rows
 
 
 def reach(path: str, record: dict) -> int | None:
@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> None:
         for row, item in zip(rows(records, "reach"), records.items(), strict=True)
     ]
     table = with_baseline(tables.from_rows(found, "reach"), options.baseline)
-    tables.write({options.output: tables.csv_bytes(table)})
+    tables.write(contents(options.output, table, "reach"))
 
 
 if __name__ == "__main__":

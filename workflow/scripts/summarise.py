@@ -45,27 +45,19 @@ def summarise(runs: pd.DataFrame, baseline: str) -> pd.DataFrame:
     return tables.from_rows(rows, "summary")
 
 
-def estimate(row: pd.Series, name: str, low: str, high: str, sign: str = "") -> str:
-    """Format "mean [low, high]", without what is not available."""
-    if pd.isna(row[name]):
-        return "–"
-    text = f"{row[name]:{sign}.2f}"
-    return text if pd.isna(row[low]) else f"{text} [{row[low]:{sign}.2f}, {row[high]:{sign}.2f}]"
-
-
-def markdown(summary: pd.DataFrame, baseline: str) -> str:
+def section(summary: pd.DataFrame, baseline: str) -> tables.Section:
     """The summary for readers."""
     difference = [name for name in summary if name.startswith("paired_difference")]
     rows = [
         [
             *(str(row[name]) for name in [*GROUP, "n", "diverged"]),
-            estimate(row, "mean", "low", "high"),
-            estimate(row, *difference, sign="+"),
+            tables.estimate(row, "mean", "low", "high"),
+            tables.estimate(row, *difference, sign="+"),
         ]
         for _, row in summary.iterrows()
     ]
     header = [*GROUP, "n", "diverged", "test accuracy (%)", f"difference to {baseline}"]
-    return tables.markdown(header, rows) + "\n" + NOTE.format(baseline=baseline)
+    return tables.Section("Test accuracy", header, rows, NOTE.format(baseline=baseline))
 
 
 @tables.exit_on_error()
@@ -78,12 +70,9 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
 
     summary = summarise(tables.read(options.runs, "runs"), options.baseline)
-    tables.write(
-        {
-            options.output_dir / "summary.csv": tables.csv_bytes(summary),
-            options.output_dir / "summary.md": markdown(summary, options.baseline).encode(),
-        }
-    )
+    stem = options.output_dir / "summary"
+    texts = tables.files(stem, [section(summary, options.baseline)])
+    tables.write({stem.with_suffix(".csv"): tables.csv_bytes(summary)} | texts)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ QUANTITIES = {"total": "total", "activations": "saved", "flops": "FLOPs", "step_
 FIT = ["slope", "low", "high", "points"]
 APART = 5  # percent between simulated and allocated memory that ask for an explanation
 MIB = 2**20
+Text = tuple[list[str], list[list[str]], str]  # header and rows of a table, and what is said below
 
 
 def slope_rows(cost: pd.DataFrame) -> Iterator[dict]:
@@ -71,7 +72,7 @@ def largest(rows: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
-def reduction(cost: pd.DataFrame) -> str:
+def reduction(cost: pd.DataFrame) -> Text:
     """By model: the peak of every series, its parts, and how much less than the baseline's."""
     baseline, parts = one_baseline(cost), []
     for _, rows in wide(cost).groupby("model"):
@@ -94,10 +95,10 @@ def reduction(cost: pd.DataFrame) -> str:
     name = baseline or "baseline"
     header = ["model", "depth", "series", f"total, {name}/it", f"saved, {name}/it"]
     names = [f"FLOPs, it/{name}", "MiB", *map(kind_label, KINDS)]
-    return tables.markdown([*header, *names], parts)
+    return [*header, *names], parts, ""
 
 
-def flatness(slopes: pd.DataFrame, baseline: str) -> str:
+def flatness(slopes: pd.DataFrame, baseline: str) -> Text:
     """By model: what one more block adds to saved activations, in percent of the baseline's too."""
     rows = slopes[(slopes["axis"] == "depth") & (slopes["quantity"] == "activations")]
     ofs = of_baseline(rows, baseline).set_index("model")["growth"]
@@ -107,10 +108,10 @@ def flatness(slopes: pd.DataFrame, baseline: str) -> str:
         for _, row in rows.iterrows()
     ]
     header = ["model", "series", "MiB a block, between the two largest depths"]
-    return tables.markdown([*header, f"of {baseline or 'baseline'}'s"], lines)
+    return [*header, f"of {baseline or 'baseline'}'s"], lines, ""
 
 
-def exponents(slopes: pd.DataFrame) -> str:
+def exponents(slopes: pd.DataFrame) -> Text:
     """By model and size: the slopes of the methods, each with its interval and its points."""
     rows = slopes[slopes["variant"] == "default"]
     text = [f"{s:.2f} [{low:.2f}, {high:.2f}] ({n})" for s, low, high, n in rows[FIT].to_numpy()]
@@ -119,15 +120,15 @@ def exponents(slopes: pd.DataFrame) -> str:
     )
     table = table.reindex(columns=list(QUANTITIES), fill_value="–").fillna("–").reset_index()
     header = ["axis", "model", "series", *QUANTITIES.values()]
-    lines = tables.markdown(header, table.astype(str).to_numpy().tolist())
-    return f"{lines}\nIn square brackets the 95 % interval, in round ones the number of sizes.\n"
+    note = "In square brackets the 95 % interval, in round ones the number of sizes.\n"
+    return header, table.astype(str).to_numpy().tolist(), note
 
 
-def depths(cost: pd.DataFrame) -> str:
+def depths(cost: pd.DataFrame) -> Text:
     """By model and series: the largest depth within each budget of memory."""
     rows = steps(cost)[lambda rows: rows["quantity"].str.startswith("largest_depth")]
     if rows.empty:
-        return "Not simulated here; `snakemake cost` does it.\n"
+        return [], [], "Not simulated here; `snakemake cost` does it.\n"
     rows = rows.assign(budget=rows["quantity"].str.extract(r"_([\d.]+)_gib")[0].astype(float))
     found = rows.pivot(index=["model", *SERIES], columns="budget", values="value")
     lines = [
@@ -137,10 +138,10 @@ def depths(cost: pd.DataFrame) -> str:
     ]
     header = ["model", "series", *(f"{budget:g} GiB" for budget in found.columns)]
     note = "Multiples of the stages of a model; checkpoint_segments: squares times these.\n"
-    return f"{tables.markdown(header, lines)}\n{note}"
+    return header, lines, note
 
 
-def break_even(cost: pd.DataFrame) -> str:
+def break_even(cost: pd.DataFrame) -> Text:
     """By model: the rows d0 at which a step costs as much as one of the baseline."""
     lines = []
     for rows in (relative_flops(cost), of_steps(cost, "step_time_ratio")):
@@ -148,7 +149,7 @@ def break_even(cost: pd.DataFrame) -> str:
             for series, curve in swept.sort_values("d0").groupby(SERIES):
                 depth, quantity = curve[["depth", "quantity"]].iloc[0]
                 lines.append([model, f"{depth}", series_name(*series), quantity, passage(curve)])
-    return tables.markdown(["model", "depth", "series", "quantity", "break-even d0"], lines)
+    return ["model", "depth", "series", "quantity", "break-even d0"], lines, ""
 
 
 def passage(curve: pd.DataFrame) -> str:
@@ -160,13 +161,13 @@ def passage(curve: pd.DataFrame) -> str:
     return f"{side} all that were tried, {d0.min()} to {d0.max()}"
 
 
-def checks(cost: pd.DataFrame) -> str:
+def checks(cost: pd.DataFrame) -> Text:
     """Simulated totals beside what the CUDA allocator reported."""
     keys = ["model", *SIZES, *SERIES, "d0"]
     rows = of_steps(cost, "total", "allocated", "reserved")
     found = rows.pivot(index=keys, columns="quantity", values="value").reset_index()
     if "allocated" not in found:
-        return "No GPU measured: not available.\n"
+        return [], [], "No GPU measured: not available.\n"
     lines = [
         [
             *(row["model"], f"{row['depth']}", f"{row['batch']}", series_name(*row[SERIES])),
@@ -176,7 +177,7 @@ def checks(cost: pd.DataFrame) -> str:
         for _, row in found.dropna(subset=["allocated", "total"]).iterrows()
     ]
     header = "model depth batch series simulated allocated reserved difference".split()
-    return tables.markdown(header, lines) + f"\nBold: more than {APART} % apart.\n"
+    return header, lines, f"Bold: more than {APART} % apart.\n"
 
 
 def apart(ratio: float) -> str:
@@ -185,11 +186,11 @@ def apart(ratio: float) -> str:
     return f"**{percent:+.1f} %**" if abs(percent) > APART else f"{percent:+.1f} %"
 
 
-def to_accuracy(cost: pd.DataFrame) -> str:
+def to_accuracy(cost: pd.DataFrame) -> Text:
     """What reaching an accuracy took."""
     rows = cost.dropna(subset=["dataset"]).copy()
     if rows.empty:
-        return "No target accuracy is set for these datasets (config, target_accuracy).\n"
+        return [], [], "No target accuracy is set for these datasets (config, target_accuracy).\n"
     parts = rows["quantity"].str.extract(r"^(\w+)_to_(.+)_percent$")
     rows = rows.assign(quantity=parts[0], target=parts[1].astype(float))
     keys = ["dataset", "target", "model", *SERIES]
@@ -201,13 +202,12 @@ def to_accuracy(cost: pd.DataFrame) -> str:
         for _, row in found.iterrows()
     ]
     note = "Medians over seeds. Trainings may have shared a machine: seconds are no benchmark.\n"
-    table = tables.markdown(["dataset", "%", "model", "series", *columns], lines)
-    return f"{table}\n{note}"
+    return ["dataset", "%", "model", "series", *columns], lines, note
 
 
-def markdown(cost: pd.DataFrame, slopes: pd.DataFrame) -> str:
+def sections(cost: pd.DataFrame, slopes: pd.DataFrame) -> list[tables.Section]:
     """The summary for readers."""
-    sections = {
+    texts = {
         "Peak memory of a step, and what it is made of": reduction(cost),
         "Saved activations against depth": flatness(slopes, one_baseline(cost)),
         "Slopes of log cost against log size": exponents(slopes),
@@ -216,7 +216,7 @@ def markdown(cost: pd.DataFrame, slopes: pd.DataFrame) -> str:
         "Simulated and allocated, MiB": checks(cost),
         "To an accuracy": to_accuracy(cost),
     }
-    return "\n".join(f"## {title}\n\n{text}" for title, text in sections.items())
+    return [tables.Section(title, *text) for title, text in texts.items()]
 
 
 @tables.exit_on_error()
@@ -229,12 +229,8 @@ def main(arguments: list[str] | None = None) -> None:
 
     cost = tables.read(options.cost, "cost")
     slopes = tables.from_rows(slope_rows(cost), "slopes")
-    tables.write(
-        {
-            options.output_dir / "slopes.csv": tables.csv_bytes(slopes),
-            options.output_dir / "cost.md": markdown(cost, slopes).encode(),
-        }
-    )
+    texts = tables.files(options.output_dir / "cost", sections(cost, slopes))
+    tables.write({options.output_dir / "slopes.csv": tables.csv_bytes(slopes)} | texts)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ from svp_core.tables.contract import as_text
 from svp_core.tables.records import settings
 from svp_core.tables.statistics import interval
 from workflow.scripts.collect_ablation import short_names
-from workflow.scripts.summarise import estimate
 
 # metrics that some records have
 INFERENCES = ["accuracy_last", "accuracy_mean", "accuracy_stacked"]
@@ -157,9 +156,12 @@ def markdown(table: pd.DataFrame, varied: list[str], baseline: str) -> str:
     header[len(names)] = " ".join([*(kinds if len(kinds) == 1 else []), "accuracy (%)"])
     header += [f"difference to {baseline}", "memory", "activations", "FLOPs", "seconds"]
     lines = [
-        [*(shown(one[name]) for name in names), estimate(one, "accuracy", "low", "high")]
+        [*(shown(one[name]) for name in names), tables.estimate(one, "accuracy", "low", "high")]
         + [shown(one[rule], ".2f") for rule in further]
-        + [estimate(one, *DIFFERENCE, sign="+"), *(shown(one[cost], ".3f") for cost in COSTS)]
+        + [
+            tables.estimate(one, *DIFFERENCE, sign="+"),
+            *(shown(one[cost], ".3f") for cost in COSTS),
+        ]
         for _, one in table.iterrows()
     ]
     return tables.markdown(header, lines) + "\n" + NOTE.format(baseline=baseline)
