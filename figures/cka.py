@@ -1,4 +1,4 @@
-"""How similar are the activations of two units?
+"""Similarity of the activations of two units, in one network and across methods.
 
 Linear CKA, from 0 to 1, on the same test images: of the units of one network, and of those of a
 local method (y) with those of the baseline (x) of equal seed; 1 is equal up to rotation and scale.

@@ -1,11 +1,12 @@
-"""Does the KL on activations collapse them, and does the KL on random projections not?
+"""Effective rank of activations in training, by what the KL between units is measured on.
 
-Effective rank of the last unit's activations phi(h) after every epoch (left), and accuracy of its
-own prediction in per cent of the test images (right), against the epoch; one row a dataset and
-model. Colours: divergence between neighbouring units, of activations as they are (feature_kl) or of
-their fixed random projections (gaussian_kl); dashes: its weight beta; 0 is no alignment, of which
-both are the same. Lines: means over seeds, bands their 95 % Student t interval; n is stated below
-the panels. A collapse is a line that falls towards 1. Runs that diverged are not shown.
+Does the KL on activations collapse them, and the KL on random projections not? Effective rank of
+the last unit's activations phi(h) after every epoch (left), and accuracy of its own prediction in
+per cent of the test images (right), against the epoch; one row a dataset and model. Colours:
+divergence between neighbouring units, of activations as they are (feature_kl) or of their fixed
+random projections (gaussian_kl); dashes: its weight beta; 0 is no alignment, of which both are the
+same. Lines: means over seeds, bands their 95 % Student t interval; n is stated below the panels. A
+collapse is a line that falls towards 1. Runs that diverged are not shown.
 """
 
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Do the units follow the gradient that backpropagation would give them?
+"""Cosine between what units follow and BP's gradient, against their position.
 
 Cosine between what the blocks of a unit follow and the gradient, of the same weights and images, of
 the cross-entropy of the last unit through all units after it; after the last epoch, against the

@@ -1,10 +1,10 @@
-"""When do the classes come apart?
+"""Activations of every unit along their two main axes, by class.
 
-The activations of every unit on the same test images along their two main axes (PCA), a point an
-image, its colour the class. One row a network, of the lowest seed of its series, and one column a
-unit, 1 next to the image; of many units six, at equal distances. In the corner: how much of the
-variance the two axes hold, in per cent. Axes are scaled alike within a panel, and differ between
-panels.
+When do the classes come apart? The activations of every unit on the same test images along their
+two main axes (PCA), a point an image, its colour the class. One row a network, of the lowest seed
+of its series, and one column a unit, 1 next to the image; of many units six, at equal distances. In
+the corner: how much of the variance the two axes hold, in per cent. Axes are scaled alike within a
+panel, and differ between panels.
 """
 
 import numpy as np

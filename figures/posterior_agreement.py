@@ -1,4 +1,4 @@
-"""Do neighbouring units say the same of an image?
+"""Agreement of neighbouring units on the class of an image, against their position.
 
 Of a unit and the one before it, after the last epoch: left the images, in per cent, to which both
 give the same class, right the Bhattacharyya distance -log sum sqrt(q p) of their posteriors, in

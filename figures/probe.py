@@ -1,11 +1,12 @@
-"""Does a unit's own prediction use what its activations hold?
+"""Accuracy of each unit's own prediction against that of a linear probe of its activations.
 
-Accuracy of each unit's own prediction against that of a linear probe of the same activations, after
-the last epoch, in per cent of test images; the probe is ridge regression on some of them, each
-scored by a fit to the others: fewer images than a unit was trained on. A point is a unit, a mean
-over seeds, the larger the later; a line joins the units of a series. Small points are seeds. On the
-diagonal the two are as accurate; below it the activations hold more than the unit reads. A method
-that trains the whole network by one loss has one point.
+Does a unit's prediction use what its activations hold? Accuracy of each unit's own prediction
+against that of a linear probe of the same activations, after the last epoch, in per cent of test
+images; the probe is ridge regression on some of them, each scored by a fit to the others: fewer
+images than a unit was trained on. A point is a unit, a mean over seeds, the larger the later; a
+line joins the units of a series. Small points are seeds. On the diagonal the two are as accurate;
+below it the activations hold more than the unit reads. A method that trains the whole network by
+one loss has one point.
 """
 
 import pandas as pd

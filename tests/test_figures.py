@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 from builders import completed, cost_rows, diverged, write_records
 from made_costs import EVERY_COST, OTHER_COST, cost_table, texts
 
 from figures import accuracy, accuracy_flops, learning_curves, unit_accuracy
 from svp_core import tables
+from svp_core.spectrum import gram
+from svp_core.training.evaluation import packed
 from workflow.scripts import collect_representations, collect_runs, summarise
 
 INPUTS = {
@@ -60,8 +63,24 @@ def grid(datasets, models, series, seeds):
     for dataset, model, (method, variant), seed in product(datasets, models, series, range(seeds)):
         accuracies = [90.0 + seed] if method == "bp" else [80.0, 89.0 + seed]
         names = {"dataset": dataset, "model": model, "method": method, "variant": variant}
-        records.append(completed(accuracies, **names, seed=seed))
+        records.append(with_insides(completed(accuracies, **names, seed=seed)))
     return records
+
+
+def with_insides(record):
+    """The record with what figures of the inside read; the network of one unit has two blocks."""
+    several = len(record["curves"][-1]["unit_accuracy"]) > 1
+    generator = torch.Generator().manual_seed(record["config"]["seed"])
+    activations = [torch.randn(20, 5, generator=generator) for _ in range(2)]
+    record["metrics"] |= {"unit_probe": [85.0, 91.0]}
+    if several:
+        record["metrics"] |= {"unit_gradient_cosine": [-0.2, 1.0], "unit_agreement": [None, 95.0]}
+        record["metrics"] |= {"unit_bhattacharyya": [None, 0.1]}
+    record["representations"] = {
+        "labels": [index % 4 for index in range(20)],
+        "grams": [packed(gram(one)) for one in activations],
+    }
+    return record
 
 
 SMALL = grid(["mnist"], ["mlp"], [("bp", "default"), ("svp", "default")], 3)
