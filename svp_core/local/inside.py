@@ -1,5 +1,7 @@
 """What a local unit looks like from the inside: how it is read, and what its weights follow."""
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -9,6 +11,11 @@ from svp_core.local.unit import LocalUnit, Reading
 LINEAR = 1e-3  # relative error of logits up to which a readout counts as linear
 
 
+def with_previous(readings: list[Reading]) -> Iterator[tuple[Reading, Reading | None]]:
+    """Return every reading with that of the unit before it, as a constant; the first has none."""
+    return zip(readings, [None, *(one.detach() for one in readings[:-1])], strict=True)
+
+
 def weight(unit: LocalUnit, readout: nn.Module, reading: Reading) -> Tensor | None:
     """Return the matrix (K, d_i) from phi(h) to logits; None if the readout is not linear."""
     values = reading.projected
@@ -16,7 +23,8 @@ def weight(unit: LocalUnit, readout: nn.Module, reading: Reading) -> Tensor | No
     constant, *columns = readout(torch.cat([nothing, units]))
     found = torch.stack(columns, dim=1) - constant[:, None]  # (K, d0)
     linear = F.linear(values, found, constant)
-    if not torch.allclose(linear, reading.logits, LINEAR, LINEAR * float(linear.std())):
+    size = torch.linalg.norm
+    if not size(linear - reading.logits) <= LINEAR * size(reading.logits):  # nor if not a number
         return None
     return unit.scale * found if unit.projection is None else found @ unit.projection
 
