@@ -44,3 +44,7 @@ rule all:
         rules.report.input,
         rules.report.output,
     localrule: True
+
+
+if workflow.is_main_process:
+    require_captions()

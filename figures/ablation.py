@@ -8,12 +8,12 @@ completed. A single seed is a point without interval. n is stated below the pane
 runs diverged; those are in no mean.
 """
 
+from figures import intervals, names, scales, style
+
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-
-from figures import intervals, names, scales, style
 from svp_core import tables
 from svp_core.tables.statistics import ends
 

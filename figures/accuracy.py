@@ -6,11 +6,11 @@ below the axis and in no mean. Where an interval is wider than the axis, an arro
 that is cut off.
 """
 
+from figures import intervals, names, style
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-
-from figures import intervals, names, style
 
 GROUP = 0.8  # width of the series of one model, as a part of the distance between models
 CELL = ["model", "method", "variant"]
@@ -49,7 +49,9 @@ def draw_panel(axes: Axes, runs: pd.DataFrame, summary: pd.DataFrame, looks: dic
 def explanation(summary: pd.DataFrame, is_cut: bool) -> str:
     """What points, intervals and n are."""
     counts = summary["n"][summary["n"] > 0]
-    if counts.empty or counts.max() == 1:
+    if counts.empty:
+        return "No run completed."
+    if counts.max() == 1:
         return "Points: one seed each (n = 1)."
     text = f"Small points: seeds (n = {names.count(counts)}). "
     text += "Large: mean with its 95 % Student t interval over seeds."

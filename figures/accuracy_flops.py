@@ -6,13 +6,13 @@ stated below the panels. Upper left is best: more accuracy for less work. Diverg
 below and not drawn.
 """
 
+from figures import names, scales, style
+
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator
-
-from figures import names, scales, style
 from svp_core import tables
 
 FEW = 8  # a factor that an axis spans below which narrow panels have room for few numbers

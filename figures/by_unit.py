@@ -1,11 +1,11 @@
 """A metric of every unit, after the last epoch, against its position: drawn for several figures."""
 
+from figures import names, style
+
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
-
-from figures import names, style
 from svp_core import tables
 
 POINT = {"x": "unit", "y": "value", "legend": False}

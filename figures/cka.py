@@ -7,11 +7,11 @@ bright diagonal between two methods says that they learn similar representations
 few images values are too high where there are more features than images.
 """
 
+from figures import names, style
+
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
-
-from figures import names, style
 from svp_core import tables
 
 OTHER = ["other_method", "other_variant"]

@@ -9,13 +9,13 @@ same. Lines: means over seeds, bands their 95 % Student t interval; n is stated 
 collapse is a line that falls towards 1. Runs that diverged are not shown.
 """
 
+from figures import names, style
+
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-
-from figures import names, style
 from svp_core import tables
 from svp_core.tables.statistics import ends
 

@@ -7,10 +7,10 @@ lines are seeds, thick ones their mean; n is stated below the panels. A method t
 drawn. A cosine near the end of a training is one of small gradients.
 """
 
+from figures import by_unit, style
+
 import pandas as pd
 from matplotlib.figure import Figure
-
-from figures import by_unit, style
 
 
 def draw(metrics: pd.DataFrame) -> Figure:

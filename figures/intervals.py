@@ -4,7 +4,6 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.markers import CARETDOWN, CARETUP  # their tips are at the point
-
 from svp_core.tables.statistics import ends
 
 ASIDE = 0.2  # of the distance between two series: seeds to the left, the mean to the right

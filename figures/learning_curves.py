@@ -4,13 +4,13 @@ In per cent of the test images, against epoch; n is stated below the panels. A c
 in which a run diverged; at the lower axis, its accuracy lies below it.
 """
 
+from figures import names, style
+
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-
-from figures import names, style
 
 EARLY = 0.2  # part of the epochs whose low accuracies the axis may cut off
 POINT = {"x": "epoch", "y": "test_accuracy", "legend": False}
@@ -39,7 +39,9 @@ def draw_series(axes: Axes, curves: pd.DataFrame, look: dict) -> None:
 
 def explanation(curves: pd.DataFrame, is_cut: bool) -> str:
     """What lines and crosses are, and n."""
-    text = f"Thin: seeds (n = {names.seeds(curves)}). Thick: mean of those that completed."
+    text = f"Thin: seeds (n = {names.seeds(curves)})."
+    is_completed = (curves["status"] == "completed").any()
+    text += " Thick: mean of those that completed." if is_completed else " No run completed."
     if (curves["status"] == "diverged").any():
         text += " Cross: the run diverged."
     return text + (" The lowest accuracies are cut off." if is_cut else "")

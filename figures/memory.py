@@ -9,14 +9,14 @@ for a deeper network; where lines coincide, markers lie inside one another.
 
 from collections.abc import Iterable
 
+from figures import names, scales, style
+
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
-
-from figures import names, scales, style
 from svp_core.tables import sweeps
 
 # Of sweeps.KINDS; light and dark alternate, so that neighbours differ in print, too.
@@ -57,7 +57,8 @@ def draw_peak(axes: Axes, rows: pd.DataFrame, looks: dict) -> None:
 
 def label_bars(axes: Axes, looks: dict) -> None:
     """Name the series left of their bars."""
-    axes.set_yticks(range(len(looks)), [names.series_label(series) for series in looks])
+    texts = [names.shortened(names.series_label(series)) for series in looks]
+    axes.set_yticks(range(len(looks)), texts)
     axes.tick_params(axis="y", length=0, labelsize=7)
 
 

@@ -5,11 +5,11 @@ images; peak memory of the tensors of a training step; operations and seconds of
 Diverged runs are counted below and not drawn.
 """
 
+from figures import names, style
+
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
-
-from figures import names, style
 from svp_core import tables
 from svp_core.tables.statistics import ends
 

@@ -56,6 +56,13 @@ def series_label(series: Series) -> str:
     return label(method) + addition
 
 
+def shortened(text: str, letters: int = 40) -> str:
+    """A text of no more letters, without its middle if it has more."""
+    if len(text) <= letters:
+        return text
+    return f"{text[: letters // 2]}…{text[len(text) - (letters - 1) // 2 :]}"
+
+
 def natural(name: str) -> list:
     """A key that sorts numbers in names by their size."""
     parts = re.findall(r"\d+|\D+", name)

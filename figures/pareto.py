@@ -6,11 +6,11 @@ faster and smaller than one on the grey line, the Pareto front. The device is st
 panels.
 """
 
+from figures import names, scales, style
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-
-from figures import names, scales, style
 from svp_core.tables import SERIES, sweeps
 from svp_core.tables.sweeps import TIMES
 
@@ -61,7 +61,8 @@ def explanation(kinds: list[str], device: str) -> str:
 
 def draw(cost: pd.DataFrame) -> Figure:
     """One panel a model and size that was measured with enough series."""
-    rows = sweeps.without_d0_sweeps(sweeps.of_steps(cost, *TIMES, *MEMORY))
+    related = [sweeps.beside_baseline(cost, *TIMES), sweeps.of_steps(cost, *MEMORY)]
+    rows = sweeps.without_d0_sweeps(pd.concat(related))
     device = sweeps.one_device(rows)
     titles, found, kinds = [], [], []
     for model in names.ordered(rows["model"]):
@@ -72,7 +73,8 @@ def draw(cost: pd.DataFrame) -> Figure:
                 found.append(table)
                 kinds.append(kind)
     if not found:
-        return style.nothing(f"No model was measured with {LEAST} series or more.")
+        few = f"No model was measured with {LEAST} series or more."
+        return style.nothing(sweeps.no_baseline(cost) or few)
     figure, panels = style.panels(titles, min(len(found), 2), (style.PAGE, 2.4))
     looks = style.looks(cost, pd.concat(table.reset_index() for table in found))
     for axes, table in zip(panels, found, strict=True):

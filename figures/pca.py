@@ -7,14 +7,14 @@ the corner: how much of the variance the two axes hold, in per cent. Axes are sc
 panel, and differ between panels.
 """
 
+from figures import names, style
+
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-
-from figures import names, style
 
 MOST = 6  # units of a row
 CLASSES = 20  # up to which the legend names them
@@ -65,12 +65,13 @@ def draw(pca: pd.DataFrame) -> Figure:
     palette = "tab10" if len(labels) <= 10 else "husl"
     colours = dict(zip(labels, sns.color_palette(palette, len(labels)), strict=True))
     figure, axes = style.panels([""] * (columns * len(found)), columns, (style.PAGE, 1.05))
+    is_wrapped = style.wrapped(style.PAGE, columns)[1] < columns
     for row, (name, rows) in enumerate(found):
         panels = axes[row * columns : (row + 1) * columns]
         units = shown(rows["unit"])
         for panel, unit in zip(panels, units, strict=False):
             draw_unit(panel, style.pick(rows, unit=unit), colours)
-            panel.set_title(f"Unit {unit}" if row == 0 else "")
+            panel.set_title(f"Unit {unit}" if row == 0 or is_wrapped else "")
         panels[0].set_ylabel(name, fontsize=7)
         for panel in panels[len(units) :]:
             panel.remove()

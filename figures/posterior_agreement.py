@@ -7,10 +7,10 @@ their mean; n is stated below the panels. A method of one prediction has no neig
 drawn.
 """
 
+from figures import by_unit, names, style
+
 import pandas as pd
 from matplotlib.figure import Figure
-
-from figures import by_unit, names, style
 
 METRICS = {"unit_agreement": "Same class (%)", "unit_bhattacharyya": "Distance (nats)"}
 

@@ -9,12 +9,12 @@ below it the activations hold more than the unit reads. A method that trains the
 one loss has one point.
 """
 
+from figures import by_unit, names, style
+
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-
-from figures import by_unit, names, style
 from svp_core import tables
 
 ACCURACY, PROBE = "unit_accuracy", "unit_probe"

@@ -6,12 +6,12 @@ line marks the d0 at which a curve, taken as straight between its points, crosse
 the quartiles over rounds.
 """
 
+from figures import names, style
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-
-from figures import names, style
 from svp_core.tables import SERIES, sweeps
 from svp_core.tables.sweeps import TIMES
 
@@ -31,7 +31,7 @@ def break_evens(curve: pd.Series) -> list[float]:
 def find_panels(cost: pd.DataFrame) -> dict[tuple[str, str], pd.DataFrame]:
     """The rows of every panel by model and quantity: sweeps of d0, counted and measured."""
     counted = sweeps.sweep(sweeps.relative_flops(cost), "d0", LEAST)
-    measured = sweeps.sweep(sweeps.of_steps(cost, *TIMES), "d0", LEAST)
+    measured = sweeps.sweep(sweeps.beside_baseline(cost, *TIMES), "d0", LEAST)
     found = {(model, "flops"): rows for model, rows in names.in_order(counted).items()}
     return found | {(model, TIMES[1]): rows for model, rows in names.in_order(measured).items()}
 
@@ -81,7 +81,8 @@ def draw(cost: pd.DataFrame) -> Figure:
     """One panel a model and quantity that was swept over d0."""
     found = find_panels(cost)
     if not found:
-        return style.nothing(f"No model was swept over {LEAST} values of d0.")
+        few = f"No model was swept over {LEAST} values of d0."
+        return style.nothing(sweeps.no_baseline(cost) or few)
     rows = pd.concat(found.values())
     text = explanation(found, sweeps.one_device(rows))
     looks = style.looks(cost, rows)

@@ -9,13 +9,13 @@ or the units that a loss trains besides its own (overlap). Where an interval is 
 an arrowhead marks the end that is cut off. Runs without a difference are counted below.
 """
 
+from figures import intervals, names, scales, style
+from figures.ablation import text
+
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-
-from figures import intervals, names, scales, style
-from figures.ablation import text
 from svp_core import tables
 from svp_core.tables.statistics import ends
 

@@ -6,13 +6,13 @@ slopes, of methods as they are by default: 0 is flat, 1 grows in proportion to t
 square.
 """
 
+from figures import names, scales, style
+
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-
-from figures import names, scales, style
 from svp_core.tables import sweeps
 
 LEAST = 3  # sizes of a sweep

@@ -7,14 +7,14 @@ from io import BytesIO
 from pathlib import Path
 from textwrap import fill
 
+from figures.names import Series, all_series, label, natural, ordered, series_label
+
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.lines import Line2D
-
-from figures.names import Series, all_series, label, natural, ordered, series_label
 from svp_core import tables
 
 COLUMN, PAGE = 3.25, 6.75  # widths of one and of two columns of a paper, in inches
@@ -22,6 +22,7 @@ WIDTHS = {"fitted": None, "one_column": COLUMN, "two_columns": PAGE}
 chosen = {"width": None}  # what the command line asks of all figures of a process, in inches
 MARGIN = 0.6  # height of a legend and a note of two lines each, in inches
 LINE = 0.16  # height of one more line
+LETTER, HANDLE = 0.065, 0.5  # width of a letter in the legend, and of what stands before a label
 MIB = 2**20
 
 # Okabe and Ito's colours, which stay distinct for colour-blind readers; known methods keep theirs.
@@ -166,13 +167,15 @@ def handle(series: Series, look: dict, **changes) -> Line2D:
 
 def legend(figure: FigureBase, handles: list) -> None:
     """One legend above all panels, in as many columns as the width has room for."""
-    longest = max(len(handle.get_label()) for handle in handles)
-    columns = int(figure.bbox.width / figure.dpi / (0.5 + 0.065 * longest))  # inches
+    width = figure.bbox.width / figure.dpi - HANDLE
+    for handle in handles:
+        handle.set_label(fill(handle.get_label(), int(width / LETTER)))
+    lines = [line for handle in handles for line in handle.get_label().split("\n")]
+    columns = int((width + HANDLE) / (HANDLE + LETTER * max(map(len, lines))))
     columns = min(len(handles), max(columns, 1))
     if isinstance(figure, Figure):
-        figure.set_figheight(
-            figure.get_figheight() + LINE * max(-(-len(handles) // columns) - 2, 0)
-        )
+        height = max(-(-len(lines) // columns) - 2, 0)
+        figure.set_figheight(figure.get_figheight() + LINE * height)
     figure.legend(handles=handles, loc="outside upper center", ncols=columns)
 
 

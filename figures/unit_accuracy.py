@@ -6,13 +6,13 @@ the range of its seeds; of others thin lines are seeds, thick ones their mean. n
 panels. A curve that rises shows that later units add something to what earlier ones have learned.
 """
 
+from figures import by_unit, names, style
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
-
-from figures import by_unit, names, style
 from svp_core import tables
 
 

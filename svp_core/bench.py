@@ -6,14 +6,13 @@ python -m svp_core.bench step --model mlp --depth 3 --width 1000 --batch 128 --m
 import argparse
 import json
 import sys
-from statistics import quantiles
 
 import torch
 
 from svp_core.config.pairs import ConfigError, parse_pairs
 from svp_core.cost import cells
 from svp_core.cost.build import build, random_batch
-from svp_core.cost.measure import interleave, rounds, time_ratios
+from svp_core.cost.measure import interleave, quartiles, rounds, time_ratios
 from svp_core.runtime.cpus import available_cpus
 from svp_core.runtime.device import device_name, prepare
 
@@ -78,7 +77,7 @@ def report(given: argparse.Namespace, seconds: list[list[float]]) -> None:
     """Print medians, and as the last line their JSON; a ratio is the median of round by round."""
     results = []
     for spec, times in zip(given.methods, seconds, strict=True):
-        low, median, high = quantiles(times, n=4)
+        low, median, high = quartiles("seconds", times).values()
         low_ratio, ratio, high_ratio = time_ratios(times, seconds[0]).values()
         result = {"method": spec, "seconds": median, "quartiles": [low, high]}
         results.append(result | {"ratio": ratio, "ratio_quartiles": [low_ratio, high_ratio]})

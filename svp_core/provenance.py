@@ -12,7 +12,8 @@ from pathlib import Path
 from svp_core.config import options
 
 PACKAGE = Path(__file__).parent
-CHECKS = PACKAGE / "config"  # decides no number: a run is told by its resolved config
+# decide no number: a run is told by its resolved config, and a record is as it was written
+CHECKS = ("config", "records")
 
 
 def run_sources(config: Mapping) -> list[Path]:
@@ -58,10 +59,15 @@ def sources(*modules: str) -> list[Path]:
     pending, found = [f"{PACKAGE.name}.{module}" for module in modules], set()
     while pending:
         file = module_file(pending.pop())
-        if file and file not in (*found, names) and CHECKS not in file.parents:
+        if file and file not in (*found, names) and not is_check(file):
             found.add(file)
             pending += imported(file)
     return sorted(found)
+
+
+def is_check(file: Path) -> bool:
+    """Whether a file only checks configs and records."""
+    return file.relative_to(PACKAGE).with_suffix("").parts[0] in CHECKS
 
 
 @cache  # a grid asks for the same files run after run
@@ -126,9 +132,9 @@ def code(file: Path) -> str:
 
 
 def is_of_checks(statement: ast.stmt) -> bool:
-    """Whether a statement imports from the room that declares and checks options."""
-    checks = f"{PACKAGE.name}.{CHECKS.name}"
-    return isinstance(statement, ast.ImportFrom) and f"{statement.module}.".startswith(f"{checks}.")
+    """Whether a statement imports from what declares and checks options, or checks records."""
+    names = tuple(f"{PACKAGE.name}.{name}." for name in CHECKS)
+    return isinstance(statement, ast.ImportFrom) and f"{statement.module}.".startswith(names)
 
 
 def is_declaration(statement: ast.stmt, helpers: set[str]) -> bool:

@@ -22,6 +22,7 @@ import yaml
 
 from svp_core.config import options, resolve
 from svp_core.config.pairs import ConfigError
+from svp_core.records import RecordError, read_run
 from svp_core.runtime.files import write_atomically
 from svp_core.seeds import derive
 
@@ -239,16 +240,19 @@ def read(run: dict, stage: str, folder: Path) -> dict:
     """Return the record of a trial; raises ConfigError."""
     path = folder / output(run, stage)
     try:
-        record = json.loads(path.read_text())
-        config = record["config"]
+        record = read_run(path)
     except FileNotFoundError:
         raise ConfigError(f"{path}: missing; train {stage}.jsonl, or pass --trials") from None
-    except (ValueError, LookupError, TypeError):
-        raise ConfigError(f"{path}: not a record of a run") from None
+    except RecordError as error:
+        raise ConfigError(str(error)) from None
+    config = record["config"]
     for key in SETTINGS:
         for name, value in run[key].items():
             if config[key].get(name) != value:
                 raise ConfigError(f"{path}: {key}.{name} is not {value}, as the study has it now")
+    for key in ("dataset", "model", "method", "variant", "seed"):
+        if config[key] != run[key]:
+            raise ConfigError(f"{path}: {key} is {config[key]}, not {run[key]}")
     return record
 
 

@@ -15,7 +15,10 @@ KINDS = [
 
 
 def record(**overrides) -> dict:
-    """A valid record of a run; overrides of keys of its config go there, of others to the top."""
+    """A valid record of a run; overrides of keys of its config go there, of others to the top.
+
+    Its recipe has as many epochs as it was trained for, unless that is given.
+    """
     config = {
         "dataset": "mnist",
         "model": "mlp",
@@ -24,7 +27,7 @@ def record(**overrides) -> dict:
         "method_options": {},
         "variant": "default",
         "seed": 0,
-        "recipe": {"epochs": 2, "batch_size": 64},
+        "recipe": {"epochs": max(overrides.get("epochs", 2), 1), "batch_size": 64},
     }
     whole = {
         "config": config,

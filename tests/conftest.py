@@ -9,7 +9,7 @@ from pathlib import Path
 import new_files
 import pytest
 import torch
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 import svp_core
 from svp_core import provenance
@@ -18,7 +18,10 @@ from svp_core.config import options
 os.environ.setdefault("MPLBACKEND", "agg")
 # made bad inputs a door; many of them now and then, a few in every run of the tests
 settings.register_profile(
-    "doors", max_examples=int(os.environ.get("SVP_EXAMPLES", 25)), deadline=None
+    "doors",
+    max_examples=int(os.environ.get("SVP_EXAMPLES", 25)),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 settings.load_profile("doors")
 
@@ -40,7 +43,6 @@ def package(tmp_path, monkeypatch):
     )
     for module in (options, provenance):
         monkeypatch.setattr(module, "PACKAGE", copy)
-    monkeypatch.setattr(provenance, "CHECKS", copy / "config")
     parts = ("projections", "readouts", "inferences", "auxiliaries")
     for folder in ("methods", "models", "metrics", *(f"local.{name}" for name in parts)):
         module = import_module(f"svp_core.{folder}")

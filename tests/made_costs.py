@@ -25,6 +25,7 @@ def projected():
     """A sweep of d0 that breaks even at 150 in FLOPs, at 25 in time, beside other sizes."""
     size = {"width": 300}
     rows = [*cost_rows(values={"flops": 1000}, **size), *cost_rows(values={"flops": 1}, depth=7)]
+    rows += cost_rows(values=times(1), device="CPU", **size)
     for d0, flops, ratio in ((0, 700, 0.75), (100, 900, 1.75), (200, 1100, 2.0)):
         rows += cost_rows(series=CODEBOOK, values={"flops": flops}, d0=d0, **size)
         rows += cost_rows(series=CODEBOOK, values=times(ratio), device="CPU", d0=d0, **size)

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from builders import record
 
 from svp_core.config import resolve
 from svp_core.cost import plan
@@ -35,10 +36,10 @@ def test_a_subset_takes_less():
 def test_hours_come_from_finished_runs_where_there_are_any(capsys, tmp_path):
     (run,) = runs()
     operations, _ = plan.sizes(run)
-    record = {"config": RUN | {"variant": "default"}, "train_flops": 10**12, "train_seconds": 5}
+    made = record(dataset="mnist", method="svp", train_flops=10**12, train_seconds=5)
     paths = tmp_path / "plan.json", tmp_path / "0.json"
     for path, content in zip(
-        paths, ({"runs": runs(), "records": [str(paths[1])]}, record), strict=True
+        paths, ({"runs": runs(), "records": [str(paths[1])]}, made), strict=True
     ):
         path.write_text(json.dumps(content))
     assert plan.main([str(paths[0]), "--tflops", "7"]) == 0
@@ -47,6 +48,9 @@ def test_hours_come_from_finished_runs_where_there_are_any(capsys, tmp_path):
     assert "0.2 measured" in printed and f"{hours:.3g}" in printed
     assert f"3 runs, {3 * hours:.3g} device hours" in printed
     assert "Data: mnist, 55 MB." in printed
+    paths[1].write_text(json.dumps(made | {"epochs": 9}))
+    assert plan.main([str(paths[0])]) == 1
+    assert f"{paths[1]}: epochs: 9, but curves has 2" in capsys.readouterr().err
 
 
 def test_without_any_the_rate_is_called_assumed():
@@ -70,7 +74,6 @@ def test_rates_add_up_all_runs_of_a_series(seconds):
     records = [
         {"config": config, "train_flops": 2e12, "train_seconds": seconds},
         {"config": config | {"seed": 1}, "train_flops": 4e12, "train_seconds": seconds},
-        {"config": config},  # of an older version
     ]
     series = tuple(config[axis] for axis in plan.SERIES)
     assert plan.measured_rates(records) == ({series: 0.75} if seconds else {})

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from builders import record
 from snakemake.utils import update_config
 from suite_copy import ROOT, change, default_config
 
@@ -37,6 +38,13 @@ def write(path: str, record) -> None:
     Path(path).write_text(record if isinstance(record, str) else json.dumps(record))
 
 
+def write_record(one: planning.Plan, name: str, **changes) -> None:
+    """Write the record of a planned run, with another config or other hashes."""
+    made = record(config=changes.pop("config", one.run(name)))
+    made["provenance"] |= {"source_hash": one.source_hash(name)} | changes
+    write(planning.record_path(name), made)
+
+
 def study(one: planning.Plan, seed=(0,), tasks=("digits/mlp",), **axes) -> tuple[list, list]:
     """The variants of a study, seed by seed, and why others were left out."""
     one.add_study(Study("x", "svp", tuple(tasks), tuple(seed), axes))
@@ -55,7 +63,7 @@ def test_the_grid_has_every_combination_once():
 def test_a_variant_runs_beside_the_grid_on_its_tasks():
     variant = {"name": "plain", "method": "svp", "options": {"alignment": "none"}}
     runs = plan("variants", [variant | {"tasks": ["digits/vit"], "recipe": {"lr": 1.0}}]).grid
-    assert len(runs) == 30
+    assert len(runs) == 50
     run = runs["digits/vit/svp/plain/0"]
     assert run["method_options"]["scale"] == 8.0 and run["recipe"]["lr"] == 1.0
     # it belongs to the alignment that was replaced
@@ -212,18 +220,17 @@ def test_settings_are_those_of_the_record_where_options_were_added(folder):
     one = plan()
     before = one.settings(NAME)
     assert parse_pairs(before) == one.run(NAME)
-    made = {"source_hash": one.sources(NAME)}
     older = json.loads(json.dumps(one.run(NAME)))
     del older["method_options"]["draw"]
-    write(planning.record_path(NAME), {"config": older, "provenance": made})
+    write_record(one, NAME, config=older)
     assert parse_pairs(one.settings(NAME)) == older
     # another value, or another default
     older["method_options"]["beta"] = 2.0
-    write(planning.record_path(NAME), {"config": older, "provenance": made})
+    write_record(one, NAME, config=older)
     assert one.settings(NAME) == before
     # what is trained again has the options of today at once
     del older["method_options"]["beta"]
-    write(planning.record_path(NAME), {"config": older, "provenance": {"source_hash": "old"}})
+    write_record(one, NAME, config=older, source_hash="0" * 12)
     assert one.settings(NAME) == before
 
 
@@ -265,16 +272,6 @@ def test_costs_are_measured_again_for_another_cell_only(folder):
     assert sweeps.resolved(SWEEP)["baseline"] == "bp"
     headlines = {cell["variant"] for cell in older if cell["headline"]}
     assert headlines == {"default", "checkpoint_blocks", "micro_batches_16"}
-
-
-def test_unfinished_runs_are_counted_by_setting(folder):
-    runs = plan().grid
-    write(planning.record_path(NAME), {"config": {}})
-    write(damaged := planning.record_path("digits/mlp/bp/default/1"), "{")
-    assert planning.write_unfinished(runs, "plan.json") == [damaged]
-    found = json.loads(Path("plan.json").read_text())
-    assert found["records"] == [planning.record_path(NAME)]
-    assert sorted(run["count"] for run in found["runs"]) == [2, *[3] * 8]
 
 
 def test_copies_of_records_are_forgotten_once_the_record_is_there(folder):

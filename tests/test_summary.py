@@ -110,6 +110,35 @@ def test_markdown_is_readable(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("column", "cell", "message"),
+    [
+        (
+            "test_accuracy",
+            "9999",
+            "column test_accuracy: more than 100 .9999.0., in the row of",
+        ),
+        ("test_accuracy", "-1", "column test_accuracy: less than 0"),
+        ("test_accuracy", "", "column test_accuracy: empty, but the run is completed"),
+        ("status", "diverged", "column test_accuracy: there, but the run diverged"),
+        ("status", "done", "column status: not a value of it .done."),
+        ("train_seconds", "-0.5", "column train_seconds: less than 0"),
+        ("train_seconds", "inf", "column train_seconds: more than inf"),
+        ("tensor_bytes", "-1", "column tensor_bytes: less than 1"),
+        ("dataset", "", "column dataset: empty, in the row of mlp, svp"),
+    ],
+)
+def test_a_cell_that_cannot_be_is_named_by_its_column_and_row(tmp_path, column, cell, message):
+    collect_runs.main([*write_records(tmp_path, [record()]), "--output-dir", str(tmp_path)])
+    path = tmp_path / "runs.csv"
+    runs = pd.read_csv(path, dtype=str, keep_default_na=False)
+    runs[column] = cell
+    runs.to_csv(path, index=False)
+    with pytest.raises(SystemExit, match=f"error: {path}: {message}"):
+        write_summary(tmp_path)
+    assert not (tmp_path / "summary.csv").exists()
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("", "runs.csv: not a CSV table"),

@@ -1,22 +1,24 @@
 """Records become the tables of svp_core/tables/glossary.yaml, or a clear error."""
 
+import errno
 import json
 import math
+from pathlib import Path
 
 import pandas as pd
 import pytest
 from builders import completed, diverged, epoch, record, write_records
 
 from svp_core import tables
-from svp_core.tables import records as run_records
+from svp_core.records import read_run
 from svp_core.tables.contract import by_content
 from workflow.scripts import collect_runs
 
 
-def collect(tmp_path, records):
+def collect(tmp_path, records, *options):
     """Collect records; the folder of the tables."""
     output = tmp_path / "tables"
-    collect_runs.main([*write_records(tmp_path, records), "--output-dir", str(output)])
+    collect_runs.main([*write_records(tmp_path, records), "--output-dir", str(output), *options])
     return output
 
 
@@ -118,17 +120,35 @@ def test_parquet_equals_csv(tmp_path):
 
 
 def test_diverged_run_is_kept_without_accuracy(tmp_path):
-    output = collect(tmp_path, [diverged(epochs=2), diverged(epochs=0, seed=1)])
+    output = collect(tmp_path, [diverged(epochs=2), diverged(seed=1)])
     runs = pd.read_csv(output / "runs.csv")
     assert list(runs["status"]) == ["diverged", "diverged"]
     assert runs[["test_accuracy", "train_loss"]].isna().all(axis=None)
-    assert list(pd.read_csv(output / "curves.csv")["train_loss"].isna()) == [False, True]
+    assert list(pd.read_csv(output / "curves.csv")["train_loss"].isna()) == [False, True, True]
     assert tables.read(output / "metrics.csv", "metrics").empty
+
+
+LOST = epoch(2, [80.0, 90.0]) | {"unit_loss": [None, 0.1]}
 
 
 @pytest.mark.parametrize(
     ("broken", "message"),
     [
+        (record(curves=[]), "epochs: 2, but curves has 0"),
+        (record(epochs=40), "epochs: 40, but curves has 2"),
+        (record(recipe={"epochs": 3}), "status: completed after 2 epochs, config.recipe.epochs"),
+        (record(curves=[epoch(1, [1.0, 90.0]), LOST]), "status: completed, but the last unit_loss"),
+        (record(curves=[LOST | {"epoch": 1}, epoch(2, [80.0, 90.0])]), "curves[0].unit_loss: null"),
+        (record(curves=[epoch(2, [1.0])] * 2), "curves: the epochs are not 1, 2, 3"),
+        (record(curves=[epoch(1, [1.0]), epoch(2, [80.0, 90.0])]), "curves: 1 and 2 units"),
+        (record(test_accuracy=89.0), "test_accuracy: 89.0, but 90.0 after the last epoch"),
+        (record(status="diverged", test_accuracy=None, metrics={}), "status: diverged, but"),
+        (record(test_accuracy=9999), "test_accuracy: 9999 is greater than the maximum of 100"),
+        (record(metrics={"unit_accuracy": [1.0], "ece": 1.5}), "metrics.ece: 1.5 is greater than"),
+        (record(train_seconds=-1.0), "train_seconds: -1.0 is less than the minimum of 0"),
+        (record(peak_memory_bytes=-1), "peak_memory_bytes: -1 is less than the minimum of 1"),
+        (record(train_seconds=10**400), "not JSON: 10000000000000000000... is too large"),
+        (record(dataset="a\nb"), "config.dataset: 'a\\nb' does not match"),
         (
             record(curves=[epoch(1, [1.0]), epoch(0, [1.0])]),
             "curves[1].epoch: 0 is less than the minimum of 1",
@@ -180,15 +200,23 @@ def test_mixed_sources_and_devices_are_warned_of(tmp_path, capsys):
     assert "different devices (CPU, GPU)" in warnings[1]
 
 
-def test_unequal_budgets_and_data_are_warned_of(tmp_path, capsys):
-    other = record(method="bp", recipe={"epochs": 9})
-    other["provenance"]["data_hash"] = "ba9876543210"
-    first = record()
-    first["provenance"]["data_hash"] = "0123456789ab"
-    collect(tmp_path, [first, other])
+def test_unequal_budgets_are_warned_of(tmp_path, capsys):
+    collect(tmp_path, [record(), record(method="bp", recipe={"epochs": 2, "lr": 1.0})])
     warnings = capsys.readouterr().err.splitlines()
     assert "mnist, mlp, default: runs of different recipes or sizes" in warnings[0]
-    assert "mnist: runs on different files" in warnings[1]
+
+
+def test_data_of_two_kinds_are_refused_unless_they_are_asked_for(tmp_path, capsys):
+    records = [record(), record(method="bp")]
+    for one, found in zip(records, ("0123456789ab", "ba9876543210"), strict=True):
+        one["provenance"]["data_hash"] = found
+    with pytest.raises(
+        SystemExit, match="_0.json and .*_1.json: mnist of different files .data_ha"
+    ):
+        collect(tmp_path, records)
+    assert not (tmp_path / "tables").exists()
+    collect(tmp_path, records, "--keep-stale")
+    assert "mnist: runs on different files" in capsys.readouterr().err
 
 
 def test_records_that_agree_are_not_warned_of(tmp_path, capsys):
@@ -198,6 +226,23 @@ def test_records_that_agree_are_not_warned_of(tmp_path, capsys):
         one["provenance"]["source_hash"] = "ba9876543210"
     collect(tmp_path, [record(), other, variant])
     assert capsys.readouterr().err == ""
+
+
+def test_a_full_disk_leaves_the_old_tables_and_is_named(tmp_path, monkeypatch):
+    output = collect(tmp_path, [record()])
+    before = {path: path.read_bytes() for path in output.iterdir()}
+    write = Path.write_bytes
+
+    def fail(path, content):
+        write(path, content[:9])
+        if "curves" in path.name:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", fail)
+    with pytest.raises(SystemExit) as error:
+        collect(tmp_path, [record(seed=1)])
+    assert str(error.value) == f"error: cannot write {output}/curves.csv: No space left on device"
+    assert {path: path.read_bytes() for path in output.iterdir()} == before
 
 
 def test_failed_write_leaves_the_old_files(tmp_path):
@@ -211,4 +256,4 @@ def test_failed_write_leaves_the_old_files(tmp_path):
 def test_builders_make_valid_records(tmp_path):
     for content in (record(), completed([50.0, 60.0]), diverged()):
         [path] = write_records(tmp_path, [content])
-        assert run_records.read(path, run_records.RUN_SCHEMA) == json.loads(json.dumps(content))
+        assert read_run(path) == json.loads(json.dumps(content))

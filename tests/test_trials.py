@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+import sys
 
 import pandas as pd
 import pytest
@@ -162,3 +164,14 @@ def test_a_folder_without_records_is_named(tmp_path):
     with pytest.raises(SystemExit, match="no records of runs"):
         trials.main([str(tmp_path)])
     assert record()  # which would be one
+
+
+def test_a_reader_that_leaves_ends_the_command_in_silence(tmp_path, monkeypatch):
+    (tmp_path / "a.json").write_text(json.dumps(run()))
+    end, start = os.pipe()
+    os.close(end)
+    with os.fdopen(start, "w") as pipe:
+        monkeypatch.setattr(sys, "stdout", pipe)
+        with pytest.raises(SystemExit) as error:
+            trials.main([str(tmp_path)])
+    assert error.value.code == 1

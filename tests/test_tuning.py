@@ -41,7 +41,7 @@ def write(folder: Path, lines: list[dict], accuracies: dict) -> None:
         run = line["run"]
         accuracy = accuracies.get((run["variant"], run["seed"]), 50.0)
         rules = accuracy if isinstance(accuracy, dict) else {}
-        record = diverged() if accuracy is None else completed([rules.get("stacked", accuracy)])
+        record = diverged() if accuracy is None else completed([rules.get("stacked", accuracy)], 1)
         record["metrics"] |= {f"accuracy_{rule}": value for rule, value in rules.items()}
         path = folder / line["output"]
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -177,7 +177,7 @@ def test_a_missing_trial_and_one_of_other_settings_are_refused_by_name(tmp_path)
     with pytest.raises(ConfigError, match="again/digits/mlp/bp/bp.00/600/101.json: missing"):
         tuning.final(STUDY, tmp_path)
     gone.write_text("{")
-    with pytest.raises(ConfigError, match=f"{gone}: not a record"):
+    with pytest.raises(ConfigError, match=f"{gone}: not JSON"):
         tuning.again(STUDY, tmp_path)
     gone.write_text((tmp_path / lines[1]["output"]).read_text())
     with pytest.raises(ConfigError, match=f"{gone}: recipe.lr is not .* as the study has it"):

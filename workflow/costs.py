@@ -9,9 +9,16 @@ from pathlib import Path
 from svp_core import provenance
 from svp_core.config.pairs import ConfigError, format_pairs
 from svp_core.cost import cells
-from workflow.planning import agrees, read_record
+from svp_core.runtime.files import write_atomically
+from workflow.planning import offence, read_record
 
 RECORD = "results/cost/{scope}/{kind}/{name}.json"
+# what planning reads of a record; all of it is checked when tables are made
+HEAD = {
+    "type": "object",
+    "required": ["source_hash", "cells"],
+    "properties": {"cells": {"type": "array", "items": {"type": "object"}}},
+}
 Key = tuple[str, str, str]
 HEADER = [
     "#!/usr/bin/env bash",
@@ -59,14 +66,41 @@ class Costs:
 
         Where options were added since the record, at their defaults, it is that of the record.
         """
-        planned, found = cells.resolved(self.resolved(key)), read_record(record_path(key))
-        is_current = found.get("source_hash") == self.sources(key)
-        is_current &= agrees(cells.is_same, found.get("cells"), planned)
-        return cells.fingerprint(found["cells"] if is_current else planned)
+        is_current = self.is_current(key)
+        recorded = read_record(record_path(key))["cells"] if is_current else None
+        return cells.fingerprint(recorded or cells.resolved(self.resolved(key)))
 
     def sources(self, key: Key) -> str:
+        """Return the hash of the code that decides the rows of a sweep, or did of a kept record."""
+        is_kept = self.config.get("keep_stale") and self.is_current(key)
+        return read_record(record_path(key))["source_hash"] if is_kept else self.source_hash(key)
+
+    def source_hash(self, key: Key) -> str:
         """Return the hash of the code that decides the rows of a sweep."""
         return provenance.source_hash(cells.sources(self.resolved(key), key[1]))
+
+    def path(self, key: Key) -> str:
+        """Return the path of the record of a sweep."""
+        return record_path(key)
+
+    def is_current(self, key: Key) -> bool:
+        """Whether there is a record of a sweep that is not measured again."""
+        return Path(record_path(key)).exists() and self.offence(key) is None
+
+    def offence(self, key: Key) -> str | None:
+        """Return why a record is not of what is planned; None also where there is none."""
+        keep_stale = self.config.get("keep_stale", False)
+        return offence(record_path(key), HEAD, self.line(key), keep_stale)
+
+    def line(self, key: Key) -> dict:
+        """Return what is planned of a sweep and its record, as in svp_core.planned."""
+        planned_cells = cells.resolved(self.resolved(key))
+        place = {"record": record_path(key), "cells": planned_cells}
+        return place | {"source_hash": self.source_hash(key)}
+
+    def lines(self, scope: str) -> list[dict]:
+        """Return what is planned of a scope."""
+        return [self.line(key) for key in self.given if key[0] == scope]
 
     def records(self, scope: str) -> list[str]:
         """Return the paths of the records of a scope."""
@@ -84,22 +118,23 @@ def written(cost: Mapping, key: Key, sweeps: list) -> dict:
 
 
 def write_commands(costs: Costs, scope: str, path: str) -> int:
-    """Write a script that measures the sweeps without a record, one by one; return how many."""
+    """Write a script that measures what has no record of its own, one by one; return how many."""
     steps = costs.config["cost"][scope]["steps"]
     found = [key for key in costs.given if key[:2] == (scope, "measure")]
-    missing = [key for key in found if not read_record(record_path(key))]
-    lines = [command(costs.settings(key), steps, record_path(key)) for key in missing]
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    Path(path).write_text("\n".join([*HEADER, *lines, ""]))
+    missing = [key for key in found if not costs.is_current(key)]
+    lines = [command(costs.settings(key), steps, record_path(key), path) for key in missing]
+    text = "\n".join([*HEADER, *lines, ""])
+    write_atomically(Path(path), lambda file: file.write(text.encode()))
     return len(missing)
 
 
-def command(settings: list[str], steps: int, record: str) -> str:
-    """Return the command of a measurement, as of rule measure, unless its record is there."""
+def command(settings: list[str], steps: int, record: str, script: str) -> str:
+    """Return the command of a measurement, as of rule measure, unless the script has made it."""
     log = record.replace("results", "logs", 1).replace(".json", ".log")
     words = [*settings, "--steps", str(steps), "--threads", "1", "--output", record]
     run = f'"${{PYTHON:-python}}" -m svp_core.cost.measure {shlex.join(words)}'
-    return f"test -e {record} || {{ echo {log}; mkdir -p {Path(log).parent}; {run} > {log} 2>&1; }}"
+    head = f"test {record} -nt {script}"
+    return f"{head} || {{ echo {log}; mkdir -p {Path(log).parent}; {run} > {log} 2>&1; }}"
 
 
 def record_path(key: Key) -> str:

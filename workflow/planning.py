@@ -2,15 +2,17 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from itertools import product
 from pathlib import Path
 
-from svp_core import datasets, provenance
-from svp_core.config import AXES, is_same, options, require_file, resolve
+from svp_core import datasets, planned, provenance, records
+from svp_core.config import AXES, options, require_file, resolve
 from svp_core.config.pairs import ConfigError, format_pairs
 from svp_core.data import own
+from svp_core.data.files import checksum
+from svp_core.data.manifest import manifest_path
 from workflow import studies
 from workflow.tasks import base_run, changed
 
@@ -18,6 +20,13 @@ RUN = "{dataset}/{model}/{method}/{variant}/{seed}"
 LOG = f"logs/runs/{RUN}.log"
 CHECKPOINT = f"checkpoints/{RUN}.pt"
 MANIFEST = "results/data/{dataset}.json"
+# what planning reads of a record; all of it is checked when tables are made
+HEAD = {
+    "type": "object",
+    "required": ["config", "provenance"],
+    "properties": {key: records.RUN_SCHEMA["properties"][key] for key in ("config", "provenance")},
+    "$defs": records.RUN_SCHEMA["$defs"],
+}
 # keys of a run, by the key of a variant in the config
 CHANGES = {"model": "model_options", "options": "method_options", "recipe": "recipe"}
 
@@ -25,13 +34,13 @@ CHANGES = {"model": "model_options", "options": "method_options", "recipe": "rec
 class Plan:
     """The runs of the grid, and those of studies, which are resolved when they are asked for."""
 
-    def __init__(self, config: Mapping):
+    def __init__(self, config: Mapping, data_dir: Path | None = None):
         own.require(config.get("datasets", {}))
         refuse_unknown_names(config)
-        self.config = config
+        self.config, self.data_dir = config, data_dir
         self.grid = grid_runs(config)
         self.studies: dict[str, studies.Study] = {}
-        self.hashes: dict[tuple, str] = {}
+        self.hashes: dict[tuple | Path, str] = {}
 
     def add_study(self, study: studies.Study) -> None:
         """Plan the runs of a question; those that the grid has, too, are the same runs."""
@@ -78,14 +87,47 @@ class Plan:
 
         Where options were added since its record, at their defaults, they are those of the record.
         """
-        planned, found = self.run(name), read_record(record_path(name))
-        origin = found.get("provenance")
-        made_by = origin.get("source_hash") if isinstance(origin, Mapping) else None
-        # one of other sources is trained again, and then has the options of today
-        is_current = made_by == self.sources(name) and agrees(is_same, found.get("config"), planned)
-        return format_pairs(found["config"] if is_current else planned)
+        if self.is_current(name):
+            return format_pairs(read_record(record_path(name))["config"])
+        return format_pairs(self.run(name))
 
     def sources(self, name: str) -> str:
+        """Return the hash of the code that decides the numbers of a run, or did of a kept one."""
+        if not (self.config.get("keep_stale") and self.is_current(name)):
+            return self.source_hash(name)
+        return read_record(record_path(name))["provenance"]["source_hash"]
+
+    def path(self, name: str) -> str:
+        """Return the path of the record of a run."""
+        return record_path(name)
+
+    def is_current(self, name: str) -> bool:
+        """Whether there is a record of a run that is not trained again."""
+        return Path(record_path(name)).exists() and self.offence(name) is None
+
+    def offence(self, name: str) -> str | None:
+        """Return why the record of a run is not of what is planned; None also without a record."""
+        keep_stale = self.config.get("keep_stale", False)
+        return offence(record_path(name), HEAD, self.line(name), keep_stale)
+
+    def line(self, name: str) -> dict:
+        """Return what is planned of a run and its record, as in svp_core.planned."""
+        run = self.run(name)
+        line = {"record": record_path(name), "run": run, "source_hash": self.source_hash(name)}
+        return line | self.data_hash(run["dataset"])
+
+    def data_hash(self, dataset: str) -> dict:
+        """Return the hash of the data that there are, {} where that is unknown."""
+        if not datasets.facts(dataset).folder:  # the checksums of the others are in the sources
+            return {"data_hash": None}
+        manifest = self.data_dir and manifest_path(dataset, self.data_dir)
+        if not manifest or not manifest.exists():
+            return {}
+        if manifest not in self.hashes:
+            self.hashes[manifest] = checksum(manifest, "sha256")[:12]
+        return {"data_hash": self.hashes[manifest]}
+
+    def source_hash(self, name: str) -> str:
         """Return the hash of the code that decides the numbers of a run."""
         run = self.run(name)
         parts = *provenance.built_from(run), *provenance.outside(run)
@@ -113,21 +155,25 @@ def record_path(name: str) -> str:
     return f"results/runs/{name}.json"
 
 
+def offence(path: str, schema: Mapping, line: Mapping, keep_stale: bool) -> str | None:
+    """Return why a record is not of the line that plans it; None also where there is no record."""
+    try:
+        record = records.read(path, schema)
+    except FileNotFoundError:
+        return None
+    except (records.RecordError, OSError) as error:
+        return str(error).removeprefix(f"{path}: ")
+    return planned.other_settings(record, line) or (
+        None if keep_stale else planned.stale(record, line)
+    )
+
+
 def read_record(path: str) -> dict:
     """Return a record; {} if there is none, or none that can be read."""
     try:
-        found = json.loads(Path(path).read_text())
-    except (OSError, ValueError):
+        return records.read(path, {"type": "object"})
+    except (records.RecordError, OSError):
         return {}
-    return found if isinstance(found, dict) else {}
-
-
-def agrees(check: Callable[..., bool], recorded, planned) -> bool:
-    """Whether a check finds what was recorded the same; a record may hold anything."""
-    try:
-        return type(recorded) is type(planned) and check(recorded, planned)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        return False
 
 
 def forget_copies() -> None:
@@ -141,30 +187,28 @@ def forget_copies() -> None:
             copy.unlink()
 
 
-def write_unfinished(runs: Mapping[str, dict], path: str) -> list[str]:
-    """Write the runs without a record, seeds counted, and the paths of the others' records.
+def write_unfinished(plan: Plan, runs: Mapping[str, dict], path: str) -> list[str]:
+    """Write the runs to train, seeds counted, and the paths of the others' records.
 
-    Return the paths of records that cannot be read: their runs count as unfinished.
+    Return a line a record that is not of what is planned: its run is trained again.
     """
-    paths = {name: record_path(name) for name in runs if Path(record_path(name)).exists()}
-    damaged = [name for name, record in paths.items() if not read_record(record)]
-    missing = [run for name, run in runs.items() if name not in paths or name in damaged]
+    offences = {name: plan.offence(name) for name in runs}
+    missing = [run for name, run in runs.items() if not plan.is_current(name)]
     counts = Counter(json.dumps(run | {"seed": 0}) for run in missing)
     cells = [json.loads(cell) | {"count": count} for cell, count in counts.items()]
-    records = [record for name, record in paths.items() if name not in damaged]
-    Path(path).write_text(json.dumps({"runs": cells, "records": records}))
-    return [paths[name] for name in damaged]
+    found = [record_path(name) for name in runs if plan.is_current(name)]
+    planned.write(path, [{"runs": cells, "records": found}])
+    return [f"{record_path(name)}: {why}" for name, why in offences.items() if why]
 
 
-def write_jobs(runs: Mapping[str, dict], path: str) -> int:
-    """Write the runs without a record for svp_core.batch, a line each; return how many."""
+def write_jobs(plan: Plan, runs: Mapping[str, dict], path: str) -> int:
+    """Write the runs to train for svp_core.batch, a line each; return how many."""
     lines = []
     for name, run in runs.items():
-        if not read_record(record_path(name)):
+        if not plan.is_current(name):
             files = {"checkpoint": CHECKPOINT.format(**run), "log": LOG.format(**run)}
-            lines.append(json.dumps({"run": run, "output": record_path(name)} | files))
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    Path(path).write_text("".join(f"{line}\n" for line in lines))
+            lines.append({"run": run, "output": record_path(name)} | files)
+    planned.write(path, lines)
     return len(lines)
 
 

@@ -123,11 +123,3 @@ def require_file(axis: str, name: str, path: str = "") -> None:
         known = known + own.names()
     if name not in known:
         raise ConfigError(f"{path}{axis}: {name!r} is not one of {known}")
-
-
-def is_same(recorded: Mapping, planned: Mapping) -> bool:
-    """Whether a recorded config is the planned one but for options added since, by default."""
-    try:
-        return recorded == planned or resolve(recorded) == planned
-    except (ConfigError, TypeError):
-        return False

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 
 from svp_core.config import AXES, SCHEMA, options
+from svp_core.runtime.pipes import until_closed
 
 INTRO = """\
 # Options
@@ -27,6 +28,7 @@ FOLDERS = {
 }
 
 
+@until_closed()
 def main() -> None:
     """Print the reference."""
     print(INTRO)

@@ -95,14 +95,6 @@ def is_headline(config: dict, series: dict) -> bool:
     )
 
 
-def is_same(recorded: list[dict], planned: list[dict]) -> bool:
-    """Whether recorded cells are the planned ones, but for options added since at their default."""
-    try:
-        return [one | filled(one) for one in recorded] == planned
-    except (ConfigError, OSError, LookupError, TypeError):
-        return False
-
-
 def fingerprint(cells: list[dict]) -> str:
     """Return the first 12 digits of a SHA-256 over cells."""
     return hashlib.sha256(json.dumps(cells, sort_keys=True).encode()).hexdigest()[:12]

@@ -117,8 +117,9 @@ def time_ratios(seconds: list[float], reference: list[float]) -> dict[str, float
 
 
 def quartiles(name: str, values: list[float]) -> dict[str, float]:
-    """Return `name_low`, `name` and `name_high`: quartiles and median."""
-    return dict(zip((f"{name}_low", name, f"{name}_high"), quantiles(values, n=4), strict=True))
+    """Return `name_low`, `name` and `name_high`: quartiles and median, within what was measured."""
+    found = quantiles(values, n=4, method="inclusive")
+    return dict(zip((f"{name}_low", name, f"{name}_high"), found, strict=True))
 
 
 def cuda_peaks(cell: dict, device: torch.device, batch: list[Tensor]) -> dict[str, int]:

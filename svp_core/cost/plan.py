@@ -15,20 +15,30 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from svp_core import datasets
 from svp_core.cost.build import build, random_batch
 from svp_core.cost.flops import count_flops
+from svp_core.records import RecordError, read_run
+from svp_core.runtime.pipes import until_closed
 
 SERIES = ("dataset", "model", "method", "variant")
 HEADER = (*SERIES, "runs", "TFLOP a run", "TFLOP/s", "hours a run", "hours")
 
 
+@until_closed()
 def main(arguments: list[str] | None = None) -> int:
-    """Print the plan of a JSON file: resolved `runs`, with `count` seeds each, and `records`."""
+    """Print the plan of a JSON file: resolved `runs`, with `count` seeds each, and `records`.
+
+    Return 0, or 1 for a record that cannot be read.
+    """
     parser = argparse.ArgumentParser(prog="python -m svp_core.cost.plan", description=__doc__)
     rate = "rate that a device is assumed to sustain where no finished run tells (10)"
     parser.add_argument("--tflops", type=float, default=10, help=rate)
     parser.add_argument("planned", type=Path, help="what to train, and paths of finished records")
     given = parser.parse_args(arguments)
     planned = json.loads(given.planned.read_text())
-    rates = measured_rates(json.loads(Path(path).read_text()) for path in planned["records"])
+    try:
+        rates = measured_rates(map(read_run, planned["records"]))
+    except (RecordError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     print("\n".join(report(planned["runs"], rates, given.tflops)))
     return 0
 
@@ -72,8 +82,6 @@ def measured_rates(records: Iterable[dict]) -> dict[tuple, float]:
     """Return TFLOP/s of finished runs by series: all their operations in all their seconds."""
     spent: dict[tuple, list[float]] = {}
     for record in records:
-        if "train_flops" not in record:  # of an older version
-            continue
         total = spent.setdefault(tuple(record["config"][axis] for axis in SERIES), [0.0, 0.0])
         total[0] += record["train_flops"]
         total[1] += record["train_seconds"]

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from svp_core.records import RecordError
+from svp_core.runtime.files import OutputError
+from svp_core.runtime.pipes import until_closed
 from svp_core.tables.contract import (
     GLOSSARY,
     RUN,
@@ -33,8 +36,9 @@ __all__ = [
 def exit_on_error() -> Iterator[None]:
     """End a command with exit code 1 and one line instead of a traceback; also a decorator."""
     try:
-        yield
-    except (TableError, OSError) as error:
+        with until_closed():
+            yield
+    except (TableError, RecordError, OSError) as error:
         sys.exit(f"error: {error}")
 
 
@@ -49,10 +53,14 @@ def from_rows(rows: Iterable[dict], table: str) -> pd.DataFrame:
 def read(path: Path, table: str) -> pd.DataFrame:
     """Read a CSV table and check its columns, their types, and that it has rows, each once."""
     try:
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
+        # the first line as cells: of a longer row pandas would make the first cell its index
+        cells = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""], header=None)
     except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise TableError(f"{path}: not a CSV table: {error}") from error
-    frame = typed(frame, table, path)
+        raise TableError(f"{path}: not a CSV table: {' '.join(str(error).split())}") from error
+    header = cells.iloc[0].fillna("").tolist()
+    if twice := {name for name in header if header.count(name) > 1}:
+        raise TableError(f"{path}: two columns {', '.join(sorted(twice))}")
+    frame = typed(cells[1:].set_axis(header, axis=1).reset_index(drop=True), table, path)
     if frame.empty and not GLOSSARY[table].get("may_be_empty"):
         raise TableError(f"{path}: no rows below {', '.join(columns(table)[:3])}, ...")
     return frame
@@ -71,7 +79,7 @@ def parquet_bytes(frame: pd.DataFrame) -> bytes:
 
 
 def write(contents: dict[Path, bytes]) -> None:
-    """Write files so that each is either the old or the whole new one."""
+    """Write files so that each is either the old or the whole new one; raises OutputError."""
     temporary = {path: path.with_name(f".{path.name}.tmp") for path in contents}
     try:
         for path, content in contents.items():
@@ -79,6 +87,8 @@ def write(contents: dict[Path, bytes]) -> None:
             temporary[path].write_bytes(content)
         for path in contents:
             os.replace(temporary[path], path)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         for path in temporary.values():
             path.unlink(missing_ok=True)

@@ -1,9 +1,11 @@
-"""The contract of glossary.yaml: columns of tables, their types, and rows that are there once."""
+"""The contract of glossary.yaml: columns of tables, what cells may be, rows that are there once."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
+from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import yaml
 
@@ -59,12 +61,45 @@ def typed(frame: pd.DataFrame, table: str, origin: object) -> pd.DataFrame:
         cells = result[name].replace(TRUTH) if kind == "boolean" else result[name]
         try:
             result[name] = cells.astype(TYPES[kind])
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise TableError(f"{origin}: column {name}: {error}") from error
     for name in further:
         result[name] = by_content(result[name])
+    for is_wrong, name, reason in offences(result, table):
+        refuse_row(result, is_wrong, table, f"{origin}: column {name}: {reason}", name)
     refuse_repeated(result, table, origin)
     return result
+
+
+def offences(frame: pd.DataFrame, table: str) -> Iterator[tuple[pd.Series, str, str]]:
+    """Yield which cells are wrong, their column, and why: alone, or beside others of their row."""
+    for name, rules in GLOSSARY[table]["columns"].items():
+        if "*" not in name:
+            cells = frame[name]
+            if rules.get("required"):
+                yield cells.isna(), name, "empty"
+            if "values" in rules:
+                yield cells.notna() & ~cells.isin(rules["values"]), name, "not a value of it"
+            least, most = rules.get("minimum", -np.inf), rules.get("maximum", np.inf)
+            if rules["type"] in ("integer", "number"):
+                yield cells.lt(least) | cells.eq(-np.inf), name, f"less than {least}"
+                yield cells.gt(most) | cells.eq(np.inf), name, f"more than {most}"
+    for columns_ in GLOSSARY[table].get("rising", ()):
+        for lower, upper in pairwise(columns_):
+            yield frame[lower].gt(frame[upper]), lower, f"more than {upper}"
+    if GLOSSARY[table]["key"] == RUN:
+        is_completed, has_accuracy = frame["status"] == "completed", frame["test_accuracy"].notna()
+        yield is_completed & ~has_accuracy, "test_accuracy", "empty, but the run is completed"
+        yield ~is_completed & has_accuracy, "test_accuracy", "there, but the run diverged"
+
+
+def refuse_row(
+    frame: pd.DataFrame, is_wrong: pd.Series, table: str, message: str, name: str
+) -> None:
+    """Raise TableError for the first row that is wrong, with its cell and its key."""
+    for _, row in frame[is_wrong.fillna(False).astype(bool)].head(1).iterrows():
+        cell = "" if pd.isna(row[name]) else f" ({row[name]})"
+        raise TableError(f"{message}{cell}, in the row of {named(row[GLOSSARY[table]['key']])}")
 
 
 def as_text(value: object) -> str | None:
@@ -91,9 +126,11 @@ def refuse_repeated(frame: pd.DataFrame, table: str, origin: object) -> None:
     """Raise if two rows have the same key, naming the first."""
     key = GLOSSARY[table]["key"]
     for row in frame.loc[frame.duplicated(key), key].itertuples(index=False):
-        names = ", ".join(
-            f"{value:g}" if isinstance(value, float) else str(value)
-            for value in row
-            if pd.notna(value)
-        )
-        raise TableError(f"{origin}: two rows of {names}")
+        raise TableError(f"{origin}: two rows of {named(row)}")
+
+
+def named(key: Iterable) -> str:
+    """The key of a row in words, without what it lacks."""
+    return ", ".join(
+        f"{value:g}" if isinstance(value, float) else str(value) for value in key if pd.notna(value)
+    )

@@ -1,48 +1,67 @@
-"""Records, the JSON files that tables are made of: read and checked, and what a run is named by."""
+"""Records of runs, from which tables are made: all of them, and what a run is named by."""
 
-import json
-from collections.abc import Mapping
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-import jsonschema
-import yaml
+from svp_core import planned
+from svp_core.records import RecordError, read_run
+from svp_core.tables.contract import RUN
 
-from svp_core.tables.contract import RUN, TableError
-
-RUN_SCHEMA = yaml.safe_load(
-    (Path(__file__).parents[1] / "training" / "record.schema.yaml").read_text()
-)
 SETTINGS = ("model_options", "method_options", "recipe")
 
 
-def refuse_constant(name: str) -> None:
-    """Reject the NaN and Infinity that Python, unlike JSON, would accept."""
-    raise ValueError(f"{name} is not a JSON number")
+def add_arguments(parser: ArgumentParser, what: str) -> None:
+    """Let a command take records, or the list of what is planned, with which they are compared."""
+    parser.add_argument("records", nargs="*", metavar="RECORD", help=f"JSON record of {what}")
+    parser.add_argument("--planned", type=Path, help="a line of JSON a record, instead of records")
+    kept = "take records of other sources or data than planned, too, and name them"
+    parser.add_argument("--keep-stale", action="store_true", help=kept)
 
 
-def read(path: str, schema: Mapping) -> dict:
-    """Read a JSON record and validate it against the schema."""
-    try:
-        record = json.loads(Path(path).read_bytes(), parse_constant=refuse_constant)
-    except ValueError as error:
-        raise TableError(f"{path}: not JSON: {error}") from error
-    validator = jsonschema.Draft202012Validator(schema)
-    if error := jsonschema.exceptions.best_match(validator.iter_errors(record)):
-        place = error.json_path.removeprefix("$").removeprefix(".") or "record"
-        raise TableError(f"{path}: {place}: {error.message}")
-    return record
+def asked_for(options: Namespace, read: Callable[[Iterable[str]], dict]) -> dict[str, dict]:
+    """The records of a command by path, each of what is planned; raises RecordError."""
+    lines = planned.read(options.planned) if options.planned else {}
+    records = read([*options.records, *lines])
+    if not records:
+        raise RecordError("no records")
+    for line in planned.refuse_others(records, lines, options.keep_stale):
+        print(f"stale: {line}", file=sys.stderr)
+    return records
 
 
-def read_runs(paths: list[str]) -> dict[str, dict]:
+def runs_asked_for(options: Namespace) -> dict[str, dict]:
+    """The records of runs of a command by path, of one set of files a dataset."""
+    records = asked_for(options, read_runs)
+    if not options.keep_stale:
+        refuse_mixed_data(records)
+    return records
+
+
+def refuse_mixed_data(records: Mapping[str, Mapping]) -> None:
+    """Raise RecordError where the runs of a dataset were trained on different files."""
+    seen: dict[str, tuple] = {}
+    for path, record in records.items():
+        dataset, found = record["config"]["dataset"], record["provenance"]["data_hash"]
+        before, known = seen.setdefault(dataset, (path, found))
+        if known != found:
+            raise RecordError(
+                f"{before} and {path}: {dataset} of different files (data_hash {known} and {found};"
+                " keep_stale: true in the config takes both)"
+            )
+
+
+def read_runs(paths: Iterable[str]) -> dict[str, dict]:
     """The records of runs by path; two of the same run are refused."""
     records: dict[str, dict] = {}
     seen: dict[tuple, str] = {}
     for path in paths:
-        records[path] = read(path, RUN_SCHEMA)
+        records[path] = read_run(path)
         run = tuple(identity(records[path]).values())
         if run in seen:
             name = ", ".join(map(str, run))
-            raise TableError(f"{seen[run]} and {path}: the same run ({name})")
+            raise RecordError(f"{seen[run]} and {path}: the same run ({name})")
         seen[run] = path
     return records
 

@@ -93,6 +93,20 @@ def of_baseline(rows: pd.DataFrame, baseline: str) -> pd.DataFrame:
     return rows[(rows["method"] == baseline) & (rows["variant"] == "default")]
 
 
+def beside_baseline(cost: pd.DataFrame, *quantities: str) -> pd.DataFrame:
+    """The rows of these quantities at the sizes at which the baseline has them, too."""
+    rows, keys = of_steps(cost, *quantities), ["model", *SIZES]
+    others = of_baseline(rows, one_baseline(rows))[keys].drop_duplicates()
+    return rows.merge(others, on=keys)
+
+
+def no_baseline(cost: pd.DataFrame) -> str | None:
+    """Why nothing can be related to the baseline; None where it was measured."""
+    name = one_baseline(cost)
+    is_there = not of_baseline(steps(cost), name).empty
+    return None if is_there else f"No step of the baseline{name and f', {name},'} was measured."
+
+
 def relative_flops(cost: pd.DataFrame) -> pd.DataFrame:
     """FLOPs divided by those of the baseline of the same sizes; without one there are none."""
     rows, keys = of_steps(cost, "flops"), ["model", *SIZES]

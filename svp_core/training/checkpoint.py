@@ -1,12 +1,12 @@
 """Checkpoints of a training: the state after a step, with the config that it belongs to."""
 
-import json
 import time
 from pathlib import Path
 
 import torch
 
 from svp_core.config.pairs import format_pairs
+from svp_core.records import RecordError, read_run
 from svp_core.runtime.files import write_atomically
 from svp_core.training import record
 
@@ -53,10 +53,11 @@ class Saving:
         if not self.path or not self.record_path.exists():
             return None
         try:
-            found = json.loads(self.record_path.read_text())
-            known = found["config"], *(found["provenance"][key] for key in IDENTITY)
-        except (ValueError, LookupError, TypeError) as error:
-            raise CheckpointError(f"{self.record_path} is damaged; delete it") from error
+            found = read_run(self.record_path)
+        except RecordError as error:
+            reason = str(error).removeprefix(f"{self.record_path}: ")
+            raise CheckpointError(f"{self.record_path} is damaged ({reason}); delete it") from error
+        known = found["config"], *(found["provenance"][key] for key in IDENTITY)
         if known != (config, *(origin[key] for key in IDENTITY)):
             return None
         print(f"taking the record {self.record_path}: this run is finished", flush=True)

@@ -17,6 +17,7 @@ from svp_core import datasets, provenance
 from svp_core.config import options, resolve
 from svp_core.config.pairs import ConfigError
 from svp_core.data import own
+from svp_core.records import RecordError, read_run
 from svp_core.runtime import interruption, lock
 from svp_core.runtime.device import prepare, warn_of_unused_gpu
 from svp_core.training.checkpoint import Saving
@@ -49,10 +50,10 @@ class Job(NamedTuple):
     def is_finished(self) -> bool:
         """Whether its record is there, of the same settings and sources."""
         try:
-            found = json.loads(self.output.read_text())
-            known = found["config"], found["provenance"]["source_hash"]
-        except (OSError, ValueError, LookupError, TypeError):
+            found = read_run(self.output)
+        except (OSError, RecordError):
             return False
+        known = found["config"], found["provenance"]["source_hash"]
         return known == (self.config, provenance.source_hash(provenance.run_sources(self.config)))
 
 

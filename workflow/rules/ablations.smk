@@ -10,7 +10,7 @@ rule ablation:
         options="",  # of the script that collects
         width=config["figure_width"],
     shell:
-        '"$PYTHON" {input.collect:q} {input.records:q} --output {output.table:q}'
+        '"$PYTHON" {input.collect:q} --planned {input.planned:q} {KEEP} --output {output.table:q}'
         " {params.options} > {log:q} 2>&1"
         ' && "$PYTHON" {input.draw:q} {output.table:q}'
         " --png {output.png:q} --pdf {output.pdf:q} --width {params.width} >> {log:q} 2>&1"

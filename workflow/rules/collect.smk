@@ -1,6 +1,7 @@
 rule collect_runs:
     input:
         **command_files("workflow/scripts/collect_runs.py"),
+        planned="logs/plan/grid.jsonl",
         records=collect("results/runs/{run}.json", run=PLAN.grid),
     output:
         runs="results/tables/runs.csv",
@@ -13,7 +14,7 @@ rule collect_runs:
     conda:
         "../../envs/figures.yaml"
     shell:
-        '"$PYTHON" {input.script:q} {input.records:q}'
+        '"$PYTHON" {input.script:q} --planned {input.planned:q} {KEEP}'
         " --output-dir $(dirname {output.runs:q}) > {log:q} 2>&1"
 
 

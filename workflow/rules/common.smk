@@ -1,11 +1,13 @@
 import json
 import os
+import pathlib
 import shlex
 import shutil
 import sys
 from glob import glob
 
 from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import RerunTrigger
 from snakemake.utils import validate
 
 sys.path.insert(0, str(workflow.basedir))
@@ -39,6 +41,9 @@ if workflow.is_main_process:
 # what a training asks of this machine; the profile of a cluster asks for its own
 GPU = 1 if shutil.which("nvidia-smi") else 0
 RUN = planning.RUN
+ANNOUNCED = set()  # records of which it was said that they are made again
+# an option of what collects: records of older sources, or of other data, are taken as well
+KEEP = "--keep-stale" if config["keep_stale"] else ""
 
 
 def planned(make, *arguments):
@@ -76,6 +81,45 @@ def figure_files(folder, figures):
     return collect(f"{folder}/figures/{{figure}}.{{kind}}", figure=figures, kind=["png", "pdf"])
 
 
+def planned_lines(part):
+    """What is planned of the grid, of a study or of a scope of costs, a line a record."""
+    kind, _, name = part.partition("_")
+    if kind == "cost":
+        return COSTS.lines(name)
+    runs = PLAN.grid if kind == "grid" else planned(PLAN.study_runs, name)[0]
+    return [PLAN.line(run) for run in runs]
+
+
+def outdated(plans, key):
+    """Input function without files: a record that is not of what is planned is made again.
+
+    Snakemake itself knows what its outputs were made of for as long as `.snakemake` lasts, and only
+    if it has made them.
+    """
+
+    def inputs(wildcards):
+        path, offence = plans.path(key(wildcards)), planned(plans.offence, key(wildcards))
+        if workflow.is_main_process and offence and path not in ANNOUNCED:
+            is_asked = RerunTrigger.PARAMS in workflow.rerun_triggers
+            what = "it is made again" if is_asked else "--rerun-triggers keeps it"
+            print(f"{path}: {offence}; {what}", file=sys.stderr)
+            ANNOUNCED.add(path)
+            workflow.dag.forcefiles.update([path] if is_asked else [])
+        return []
+
+    return inputs
+
+
+def require_captions():
+    """Stop at an output of the report without its caption, which Snakemake misses in the end only."""
+    for rule in workflow.rules:
+        for file in rule.output:
+            shown = file.flags.get("report") if hasattr(file, "flags") else None
+            path = shown and shown.caption and shown.caption.get_path_or_uri(secret_free=True)
+            if path and not os.path.exists(path):
+                raise WorkflowError(f"rule {rule.name}: no caption {os.path.relpath(path)}")
+
+
 # of the table of cost and of claims: test accuracies whose price is told
 TARGETS = [
     f"--target {dataset}={accuracy}"
@@ -91,7 +135,7 @@ def reference_folder():
     return os.path.join(workflow.basedir, os.path.expanduser(config["reference"]))
 
 
-PLAN = planned(planning.Plan, config)
+PLAN = planned(planning.Plan, config, pathlib.Path(JOBS["SVP_DATA_DIR"]))
 COSTS = planned(costs.Costs, config)
 if workflow.is_main_process:
     planned(COSTS.check)

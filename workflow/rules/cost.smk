@@ -1,4 +1,6 @@
 rule simulate:
+    input:
+        unless_current=outdated(COSTS, sweep_of("simulate")),
     output:
         ensure("results/cost/{scope}/simulate/{name}.json", non_empty=True),
     log:
@@ -20,6 +22,8 @@ rule simulate:
 
 
 rule measure:
+    input:
+        unless_current=outdated(COSTS, sweep_of("measure")),
     output:
         ensure("results/cost/{scope}/measure/{name}.json", non_empty=True),
     log:
@@ -67,6 +71,7 @@ use rule list_measurements as list_full_measurements with:
 rule collect_cost:
     input:
         **command_files("workflow/scripts/collect_cost.py"),
+        planned="logs/plan/cost_quick.jsonl",
         records=COSTS.records("quick"),
         runs="results/tables/runs.csv",
         curves="results/tables/curves.csv",
@@ -80,7 +85,7 @@ rule collect_cost:
     params:
         targets=TARGETS,
     shell:
-        '"$PYTHON" {input.script:q} {input.records:q} --runs {input.runs:q}'
+        '"$PYTHON" {input.script:q} --planned {input.planned:q} {KEEP} --runs {input.runs:q}'
         " --curves {input.curves:q} {params.targets} --output-dir $(dirname {output:q})"
         " > {log:q} 2>&1"
 
@@ -107,6 +112,7 @@ rule summarise_cost:
 use rule collect_cost as collect_full_cost with:
     input:
         **command_files("workflow/scripts/collect_cost.py"),
+        planned="logs/plan/cost_full.jsonl",
         records=COSTS.records("full"),
         runs="results/tables/runs.csv",
         curves="results/tables/curves.csv",

@@ -31,8 +31,21 @@ rule unfinished:
         part="needed|ablations",
     localrule: True
     run:
-        for path in planning.write_unfinished(getattr(PLAN, wildcards.part), output[0]):
-            print(f"{path} cannot be read; delete it, and its run is trained again")
+        for line in planning.write_unfinished(PLAN, getattr(PLAN, wildcards.part), output[0]):
+            print(f"trained again: {line}")
+
+
+# what tables compare their records with
+rule planned:
+    output:
+        temp("logs/plan/{part}.jsonl"),
+    log:
+        "logs/plan/planned_{part}.log",
+    wildcard_constraints:
+        part="grid|(study|cost)_[a-z0-9_]+",
+    localrule: True
+    run:
+        planning.planned.write(output[0], planned_lines(wildcards.part))
 
 
 # the same runs as a list for svp_core.batch: snakemake list_runs --cores 1
@@ -47,8 +60,8 @@ rule list_runs:
         part="needed",
         path="results/runs.jsonl",
     run:
-        count = planning.write_jobs(getattr(PLAN, params.part), params.path)
-        print(f"{params.path}: {count} runs without a record")
+        count = planning.write_jobs(PLAN, getattr(PLAN, params.part), params.path)
+        print(f"{params.path}: {count} runs to train")
 
 
 # snakemake list_ablation_runs --cores 1

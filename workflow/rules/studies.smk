@@ -10,7 +10,8 @@ def study(name, method, tasks=None, seed=None, **options):
     one = studies.Study(name, method, chosen["tasks"], tuple(chosen["seed"]), options)
     planned(PLAN.add_study, one)
     workflow.localrules(name)  # `use rule` does not pass it on
-    return {"records": lambda wildcards: study_records(name)} | study_scripts()
+    records = {"records": lambda wildcards: study_records(name)}
+    return records | {"planned": f"logs/plan/study_{name}.jsonl"} | study_scripts()
 
 
 def study_scripts(collector="workflow/scripts/collect_ablation.py", figure="figures/ablation.py"):

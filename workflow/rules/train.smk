@@ -1,6 +1,7 @@
 rule train:
     input:
         data=lambda wildcards: planning.manifests([wildcards.dataset]),
+        unless_current=outdated(PLAN, planning.run_name),
     output:
         ensure(f"results/runs/{RUN}.json", non_empty=True),
     log:
@@ -14,7 +15,7 @@ rule train:
         mem_mb=resources.memory,
         runtime=resources.minutes,
     params:
-        # a run is trained again when one of these two changes
+        # a run is trained again when one of these two changes, or its record is not of them
         settings=asked(PLAN.settings, planning.run_name),
         sources=asked(PLAN.sources, planning.run_name),
         # no output: Snakemake deletes those of a job that is killed

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from svp_core import tables
-from svp_core.tables.records import identity, read_runs, settings
+from svp_core.tables.records import add_arguments, identity, runs_asked_for, settings
 from svp_core.tables.statistics import interval
 
 
@@ -117,11 +117,11 @@ def contents(
 def main(arguments: list[str] | None = None) -> None:
     """Validate every record, then write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("records", nargs="+", metavar="RECORD", help="JSON record of a run")
+    add_arguments(parser, "a run")
     parser.add_argument("--output", type=Path, required=True, help="table to write (CSV)")
     options = parser.parse_args(arguments)
 
-    table = tables.from_rows(rows(read_runs(options.records)), "ablation")
+    table = tables.from_rows(rows(runs_asked_for(options)), "ablation")
     tables.write(contents(options.output, table, "ablation"))
 
 

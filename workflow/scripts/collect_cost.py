@@ -1,19 +1,21 @@
 """Collect what training steps cost, and what reaching an accuracy took, into cost.csv."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from svp_core import tables
-from svp_core.tables import records
+from svp_core.records import read
 from svp_core.tables.derived import parse_targets, targets
+from svp_core.tables.records import add_arguments, asked_for
 
 GROUP = [*tables.TASK, *tables.SERIES]
 COLUMNS = [name for name in tables.columns("cost") if name != "dataset"]
 # cells that no row may leave empty
 NAMED = ("model", "method", "variant", "headline", "quantity", "unit", "source")
+HASH = {"type": "string", "pattern": r"^[0-9a-f]{12}\Z"}
 # what is added up over the epochs of a training, and its unit and source
 SPENT = {"flops": ("flop", "counted"), "seconds": ("s", "measured"), "joules": ("J", "measured")}
 
@@ -28,6 +30,8 @@ SCHEMA = {
     "type": "object",
     "required": ["torch_version", "source_hash", "rows"],
     "properties": {
+        "source_hash": HASH,
+        "cells": {"type": "array", "items": {"type": "object"}},
         "rows": {
             "type": "array",
             "minItems": 1,
@@ -42,10 +46,18 @@ SCHEMA = {
 }
 
 
-def step_rows(paths: list[str]) -> Iterator[dict]:
-    """The rows of all records."""
-    for path in paths:
-        yield from records.read(path, SCHEMA)["rows"]
+def step_rows(records: Mapping[str, Mapping]) -> Iterator[dict]:
+    """The rows of all records; raises TableError for one that is less than nothing."""
+    for path, record in records.items():
+        for place, row in enumerate(record["rows"]):
+            if row["unit"] != "mJ" and (row["value"] or 0) < 0:  # idle power is subtracted
+                raise tables.TableError(f"{path}: rows[{place}].value: {row['value']} is negative")
+            yield row
+
+
+def read_costs(paths: Iterable[str]) -> dict[str, dict]:
+    """The records by path."""
+    return {path: read(path, SCHEMA) for path in paths}
 
 
 def accuracy_rows(
@@ -67,11 +79,19 @@ def accuracy_rows(
             }
 
 
+def refuse_unknown_runs(path: Path, runs: pd.DataFrame, curves: pd.DataFrame) -> None:
+    """Raise TableError for the first run of the curves that the table of runs does not have."""
+    known = set(runs[tables.RUN].itertuples(index=False, name=None))
+    for run in curves[tables.RUN].drop_duplicates().itertuples(index=False, name=None):
+        if run not in known:
+            raise tables.TableError(f"{path}: {', '.join(map(str, run))} is not in the table runs")
+
+
 @tables.exit_on_error()
 def main(arguments: list[str] | None = None) -> None:
     """Validate every record, then write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("records", nargs="+", metavar="RECORD", help="JSON record of cost")
+    add_arguments(parser, "cost")
     parser.add_argument("--runs", type=Path, required=True, help="runs.csv")
     parser.add_argument("--curves", type=Path, required=True, help="curves.csv")
     parser.add_argument("--target", action="append", default=[], metavar="DATASET=PERCENT")
@@ -79,8 +99,9 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
 
     runs, curves = tables.read(options.runs, "runs"), tables.read(options.curves, "curves")
+    refuse_unknown_runs(options.curves, runs, curves)
     rows = [
-        *step_rows(options.records),
+        *step_rows(asked_for(options, read_costs)),
         *accuracy_rows(runs, curves, parse_targets(options.target)),
     ]
     cost = tables.from_rows(rows, "cost")

@@ -8,7 +8,7 @@ import pandas as pd
 from svp_core import tables
 from svp_core.config.filling import reach as reach_of
 from svp_core.config.pairs import ConfigError
-from svp_core.tables.records import read_runs
+from svp_core.tables.records import add_arguments, runs_asked_for
 from svp_core.tables.statistics import of_baseline, paired_differences
 from workflow.scripts.collect_ablation import contents, rows
 
@@ -39,12 +39,12 @@ def with_baseline(frame: pd.DataFrame, baseline: str) -> pd.DataFrame:
 def main(arguments: list[str] | None = None) -> None:
     """Validate every record, then write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("records", nargs="+", metavar="RECORD", help="JSON record of a run")
+    add_arguments(parser, "a run")
     parser.add_argument("--output", type=Path, required=True, help="table to write (CSV)")
     parser.add_argument("--baseline", required=True, metavar="METHOD", help="to compare with")
     options = parser.parse_args(arguments)
 
-    records = read_runs(options.records)
+    records = runs_asked_for(options)
     found = [
         row | {"reach": reach(*item)}
         for row, item in zip(rows(records, "reach"), records.items(), strict=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from svp_core import tables
-from svp_core.tables.records import identity, read_runs
+from svp_core.tables.records import add_arguments, identity, runs_asked_for
 from svp_core.tables.runs import run_row
 
 
@@ -71,11 +71,11 @@ def unequal_budgets(records: Iterable[dict]) -> Iterator[str]:
 def main(arguments: list[str] | None = None) -> None:
     """Validate every record, then write the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("records", nargs="+", metavar="RECORD", help="JSON record of a run")
+    add_arguments(parser, "a run")
     parser.add_argument("--output-dir", type=Path, required=True)
     options = parser.parse_args(arguments)
 
-    records = read_runs(options.records)
+    records = runs_asked_for(options)
     runs = tables.from_rows((run_row(*item) for item in records.items()), "runs")
     for warning in dict.fromkeys(warnings(runs, records.values())):
         print(f"warning: {warning}", file=sys.stderr)

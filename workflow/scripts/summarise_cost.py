@@ -11,6 +11,7 @@ from svp_core.tables import SERIES
 from svp_core.tables.sweeps import (
     KINDS,
     SIZES,
+    beside_baseline,
     crossings,
     fit,
     kind_label,
@@ -144,7 +145,7 @@ def depths(cost: pd.DataFrame) -> Text:
 def break_even(cost: pd.DataFrame) -> Text:
     """By model: the rows d0 at which a step costs as much as one of the baseline."""
     lines = []
-    for rows in (relative_flops(cost), of_steps(cost, "step_time_ratio")):
+    for rows in (relative_flops(cost), beside_baseline(cost, "step_time_ratio")):
         for model, swept in sweep(rows, "d0", least=3).items():
             for series, curve in swept.sort_values("d0").groupby(SERIES):
                 depth, quantity = curve[["depth", "quantity"]].iloc[0]

@@ -13,8 +13,9 @@ import pandas as pd
 from svp_core import tables
 from svp_core.config.filling import filled
 from svp_core.config.pairs import ConfigError
+from svp_core.records import RecordError, read_run
 from svp_core.tables.contract import as_text
-from svp_core.tables.records import settings
+from svp_core.tables.records import refuse_mixed_data, settings
 from svp_core.tables.statistics import interval
 from workflow.scripts.collect_ablation import short_names
 
@@ -41,16 +42,22 @@ highest mean accuracy, among those of most seeds. Square brackets: 95 % Student 
 """
 
 
-def records(folders: list[Path]) -> pd.DataFrame:
+def records(folders: list[Path], keep_stale: bool) -> pd.DataFrame:
     """One row a training, the last of equal ones; what is no record is named and left out."""
-    rows, known = [], {}
+    rows, known, data = [], {}, {}
     for path in sorted({path for folder in folders for path in Path(folder).rglob("*.json")}):
         try:
-            rows.append(row(json.loads(path.read_bytes()), known))
-        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-            print(f"warning: {path} is no record of a run: {error!r}", file=sys.stderr)
+            record = read_run(path)
+        except (OSError, RecordError) as error:
+            reason = str(error).removeprefix(f"{path}: ")
+            print(f"warning: {path} is no record of a run: {reason}", file=sys.stderr)
+            continue
+        rows.append(row(record, known))
+        data[str(path)] = {key: record[key] for key in ("config", "provenance")}
     if not rows:
         raise tables.TableError(f"{', '.join(map(str, folders))}: no records of runs")
+    if not keep_stale:
+        refuse_mixed_data(data)
     # those of a setting that was trained by older code, or copied, stand several times
     frame = pd.DataFrame(rows).sort_values("finished_at", kind="stable")
     kept = frame.drop_duplicates(["setting", "seed"], keep="last").reset_index(drop=True)
@@ -189,9 +196,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("folders", nargs="+", type=Path, help="folders of records")
     parser.add_argument("--baseline", default="bp", metavar="METHOD", help="to compare with")
     parser.add_argument("--csv", type=Path, help="table to write")
+    kept = "take runs of a dataset that were trained on different files, too"
+    parser.add_argument("--keep-stale", action="store_true", help=kept)
     options = parser.parse_args(arguments)
 
-    varied, constant = setting_columns(frame := records(options.folders))
+    varied, constant = setting_columns(frame := records(options.folders, options.keep_stale))
     table = summarise(frame, varied, options.baseline)
     if options.csv:
         tables.write({options.csv: tables.csv_bytes(table)})
