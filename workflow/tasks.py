@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from svp_core.config import options, places, require_file
 from svp_core.config.pairs import ConfigError
 
+MEASURED = ("metrics", "metrics_every", "metrics_images", "gram_images")  # of every run alike
+
 
 def base_run(config: Mapping, task: str, method: str, wanted_by: str) -> dict:
     """Return the run of a method on a task, without variant and seed; raises ConfigError."""
@@ -22,8 +24,7 @@ def base_run(config: Mapping, task: str, method: str, wanted_by: str) -> dict:
         "model_options": given.get("model", {}) | own.get("model", {}),
         "method_options": given.get(method, {}),
         "recipe": given.get("recipe", {}) | own.get("recipe", {}),
-        "metrics": config["metrics"],
-        "metrics_every_epoch": config["metrics_every_epoch"],
+        **{key: config[key] for key in MEASURED},
     }
 
 

@@ -43,10 +43,26 @@ SCHEMA = {
             "uniqueItems": True,
             "default": ["nll", "ece"],
         },
-        "metrics_every_epoch": {
-            "description": "after every epoch, not only after the last",
-            "type": "boolean",
-            "default": False,
+        "metrics_every": {
+            "description": "epochs from one measurement to the next; null measures after the last"
+            " one alone, which is measured in any case",
+            "type": ["integer", "null"],
+            "minimum": 1,
+            "default": None,
+        },
+        "metrics_images": {
+            "description": "test images, of every class in proportion, that metrics of units'"
+            " activations look at; others look at all of them",
+            "type": "integer",
+            "minimum": 50,
+            "default": 400,
+        },
+        "gram_images": {
+            "description": "test images of which the record keeps inner products of activations,"
+            " for comparisons of units and runs (CKA, PCA); 0 keeps none",
+            "type": "integer",
+            "minimum": 0,
+            "default": 0,
         },
     },
 }

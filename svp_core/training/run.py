@@ -12,7 +12,7 @@ from svp_core.config.options import fill
 from svp_core.cost.flops import count_flops
 from svp_core.cost.memory import peak_memory
 from svp_core.data.files import checksum, reading
-from svp_core.data.loading import load_images
+from svp_core.data.loading import load_images, subset
 from svp_core.data.manifest import manifest_path
 from svp_core.runtime import interruption
 from svp_core.runtime.files import require_writable
@@ -20,7 +20,7 @@ from svp_core.runtime.interruption import Interrupted
 from svp_core.task import Task
 from svp_core.training import checkpoint, record, state
 from svp_core.training.epochs import Epoch
-from svp_core.training.evaluation import evaluate
+from svp_core.training.evaluation import evaluate, look_inside, representations
 
 
 def train(
@@ -70,6 +70,10 @@ def run(
     fit(method, history, train_images, test_images, saving)
 
     result = summarise(config, history["curves"], method) | memory
+    if config["gram_images"] and result["status"] == "completed":
+        found = representations(method, test_images, config["gram_images"])
+        result["analysis_seconds"] += found.pop("analysis_seconds")
+        result |= found
     steps = len(train_images) // config["recipe"]["batch_size"] * result["epochs"]
     result["train_flops"] = steps * step_flops
     result["environments"] = history["environments"]
@@ -125,6 +129,7 @@ def fit(
     """
     config, curves = history["config"], history["curves"]
     recipe = fill("", "recipe", config["recipe"])
+    looked_at = subset(test_images, config["metrics_images"])
     while len(curves) < recipe.epochs and all_finite(curves):
         epoch = Epoch(len(curves) + 1, train_images, recipe, config["seed"])
         if history["position"]:
@@ -134,13 +139,16 @@ def fit(
                 interruption.check()
                 if saving.is_due():
                     saving.save(history | {"position": epoch.pause(), "method": method.state()})
-            found = evaluate(method, test_images, metrics_due(config, epoch.number))
+            due = metrics_due(config, epoch.number)
+            found = evaluate(method, test_images, due)
+            inside = look_inside(method, looked_at, due)
         except Interrupted as signal:
             history["position"] = epoch.pause()
             saving.save(history | {"method": method.state()})
             raise Interrupted(f"{signal} {place_of(history)}") from None
         entry = epoch.entry(method)
-        curves.append(entry | found | {"metrics": entry["metrics"] | found["metrics"]})
+        together = entry["metrics"] | found["metrics"] | inside.pop("metrics")
+        curves.append(entry | found | inside | {"metrics": together})
         history["position"] = None
         if all_finite(curves):
             saving.save(history | {"method": method.state()})
@@ -149,7 +157,8 @@ def fit(
 
 def metrics_due(config: dict, epoch: int) -> list[str]:
     """Return the metrics to measure after an epoch."""
-    is_due = config["metrics_every_epoch"] or epoch == config["recipe"]["epochs"]
+    every, last = config["metrics_every"], config["recipe"]["epochs"]
+    is_due = epoch == last or every is not None and epoch % every == 0
     return config["metrics"] if is_due else []
 
 
@@ -184,6 +193,7 @@ def summarise(config: dict, curves: list[dict], method: methods.Method) -> dict:
         "test_accuracy": last["test_accuracy"] if completed else None,
         "metrics": last["metrics"] | {"unit_accuracy": last["unit_accuracy"]} if completed else {},
         "train_seconds": sum(entry["seconds"] for entry in curves),
+        "analysis_seconds": sum(entry["analysis_seconds"] for entry in curves),
         "epochs": len(curves),
         "parameters": sum(p.numel() for p in method.parameters() if p.requires_grad),
     }
