@@ -21,6 +21,7 @@ rule collect_runs:
 rule collect_representations:
     input:
         **command_files("workflow/scripts/collect_representations.py"),
+        planned="logs/plan/grid.jsonl",
         records=collect("results/runs/{run}.json", run=PLAN.grid),
     output:
         cka="results/tables/cka.csv",
@@ -33,8 +34,8 @@ rule collect_representations:
     params:
         baseline=config["baseline"],
     shell:
-        '"$PYTHON" {input.script:q} {input.records:q} --baseline {params.baseline:q}'
-        " --output-dir $(dirname {output.cka:q}) > {log:q} 2>&1"
+        '"$PYTHON" {input.script:q} --planned {input.planned:q} {KEEP}'
+        " --baseline {params.baseline:q} --output-dir $(dirname {output.cka:q}) > {log:q} 2>&1"
 
 
 rule summarise:

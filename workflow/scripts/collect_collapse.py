@@ -7,7 +7,7 @@ from pathlib import Path
 
 from svp_core import tables
 from svp_core.tables.derived import final
-from svp_core.tables.records import read_runs
+from svp_core.tables.records import add_arguments, runs_asked_for
 from workflow.scripts.collect_ablation import contents, rows
 
 METRICS = ("effective_rank", "participation_ratio")
@@ -36,11 +36,11 @@ def by_epoch(row: dict, record: dict) -> Iterator[dict]:
 def main(arguments: list[str] | None = None) -> None:
     """Validate every record, then write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("records", nargs="+", metavar="RECORD", help="JSON record of a run")
+    add_arguments(parser, "a run")
     parser.add_argument("--output", type=Path, required=True, help="table to write (CSV)")
     options = parser.parse_args(arguments)
 
-    records = read_runs(options.records)
+    records = runs_asked_for(options)
     pairs = zip(rows(records, "collapse"), records.values(), strict=True)
     found = (row for pair in pairs for row in by_epoch(*pair))
     table = tables.from_rows(found, "collapse")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from svp_core import tables
-from svp_core.tables.records import identity, read_runs
+from svp_core.tables.records import add_arguments, identity, runs_asked_for
 from svp_core.tables.representations import linear_cka, principal_coordinates, unpacked
 
 DIGITS = 5  # as good as the half precision that they come from
@@ -69,13 +69,13 @@ def pca_rows(found: dict[tuple, tuple]) -> Iterator[dict]:
 def main(arguments: list[str] | None = None) -> None:
     """Validate every record, then write the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("records", nargs="+", metavar="RECORD", help="JSON record of a run")
+    add_arguments(parser, "a run")
     parser.add_argument("--baseline", required=True, metavar="METHOD", help="to compare with")
     parser.add_argument("--output-dir", type=Path, required=True)
     options = parser.parse_args(arguments)
 
     found = {}
-    for path, record in read_runs(options.records).items():
+    for path, record in runs_asked_for(options).items():
         if units := grams(path, record):
             run = identity(record)
             found[tuple(run.values())] = run, record["representations"]["labels"], units
