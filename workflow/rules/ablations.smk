@@ -1,5 +1,7 @@
 # A question of workflow/ablations is `use rule ablation as NAME`, of runs that it names by study().
 rule ablation:
+    input:
+        lambda wildcards: planned(studies.refuse_base),
     log:
         "logs/ablations/ablation.log",
     localrule: True

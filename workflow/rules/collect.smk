@@ -18,6 +18,26 @@ rule collect_runs:
         " --output-dir $(dirname {output.runs:q}) > {log:q} 2>&1"
 
 
+rule collect_representations:
+    input:
+        **command_files("workflow/scripts/collect_representations.py"),
+        planned="logs/plan/grid.jsonl",
+        records=lambda wildcards: [planning.record_path(run) for run in wanted(PLAN.grid)],
+    output:
+        cka="results/tables/cka.csv",
+        pca="results/tables/pca.csv",
+    log:
+        "logs/collect_representations.log",
+    localrule: True
+    conda:
+        "../../envs/figures.yaml"
+    params:
+        baseline=config["baseline"],
+    shell:
+        '"$PYTHON" {input.script:q} --planned {input.planned:q} {KEEP}'
+        " --baseline {params.baseline:q} --output-dir $(dirname {output.cka:q}) > {log:q} 2>&1"
+
+
 rule summarise:
     input:
         **command_files("workflow/scripts/summarise.py"),
