@@ -1,6 +1,6 @@
 """A metric of every unit, after the last epoch, against its position: drawn for several figures."""
 
-from figures import names, style
+from figures import names, sentences, style
 
 import pandas as pd
 import seaborn as sns
@@ -39,3 +39,18 @@ def draw_all(axes: Axes, rows: pd.DataFrame, looks: dict) -> None:
 def explanation(rows: pd.DataFrame) -> str:
     """What thin and thick lines are."""
     return f"Unit 1 is next to the image. Thin: seeds (n = {names.seeds(rows)}). Thick: mean."
+
+
+def from_first_to_last(rows: pd.DataFrame, digits: int) -> str:
+    """A sentence a cell: the means of the first and the last unit of every series."""
+
+    def part(name: str, series: pd.DataFrame) -> str:
+        means = series.groupby("unit")["value"].mean()
+        first, last = means.index[[0, -1]]
+        low, high = (f"{means[unit]:.{digits}f} (unit {unit})" for unit in (first, last))
+        return f"{name} {low} to {high}" if last > first else f"{name} {low}"
+
+    return sentences.text(
+        sentences.sentence(cell, (part(*one) for one in sentences.of_series(of_cell)))
+        for cell, of_cell in sentences.cells(rows)
+    )

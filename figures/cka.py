@@ -7,7 +7,7 @@ bright diagonal between two methods says that they learn similar representations
 few images values are too high where there are more features than images.
 """
 
-from figures import names, style
+from figures import names, sentences, style
 
 import pandas as pd
 import seaborn as sns
@@ -69,9 +69,31 @@ def draw(cka: pd.DataFrame) -> Figure:
     return figure
 
 
+def describe(cka: pd.DataFrame) -> str:
+    """Mean similarity of first and last units, and of last units to the baseline's."""
+
+    def part(name: str, rows: pd.DataFrame) -> str:
+        is_own = (rows["other_method"] == rows["method"]) & (
+            rows["other_variant"] == rows["variant"]
+        )
+        own, others = rows[is_own], rows[~is_own]
+        last = own["unit"].max()
+        ends = style.pick(own, unit=1, other_unit=last)["cka"].mean()
+        text = f"{name} {ends:.2f} between units 1 and {last}"
+        beside = style.pick(others, unit=last, other_unit=others["other_unit"].max())["cka"]
+        if beside.empty:
+            return text
+        return f"{text}, {beside.mean():.2f} between the last units of both methods"
+
+    return sentences.text(
+        sentences.sentence(cell, (part(*one) for one in sentences.of_series(rows)))
+        for cell, rows in sentences.cells(cka)
+    )
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Read cka.csv, write the figure."""
-    style.command(draw, ("cka",), arguments)
+    style.command(draw, describe, ("cka",), arguments)
 
 
 if __name__ == "__main__":

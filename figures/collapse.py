@@ -9,7 +9,7 @@ same. Lines: means over seeds, bands their 95 % Student t interval; n is stated 
 collapse is a line that falls towards 1. Runs that diverged are not shown.
 """
 
-from figures import names, style
+from figures import names, sentences, style
 
 import pandas as pd
 import seaborn as sns
@@ -86,9 +86,26 @@ def draw(collapse: pd.DataFrame) -> Figure:
     return figure
 
 
+def describe(collapse: pd.DataFrame) -> str:
+    """Mean rank and accuracy after the last epoch, by divergence and weight."""
+
+    def part(alignment: str, beta: float, rows: pd.DataFrame) -> str:
+        last = style.pick(rows, alignment=alignment, beta=beta)
+        last = last[last["epoch"] == last["epoch"].max()]
+        rank, accuracy = last["effective_rank"].mean(), last["unit_accuracy"].mean()
+        return f"{LABELS[alignment]}, beta {beta:g}: rank {rank:.1f}, {accuracy:.1f} %"
+
+    return sentences.text(
+        sentences.sentence(
+            f"{cell}, after the last epoch", (part(*one, rows) for one in looks(rows))
+        )
+        for cell, rows in sentences.cells(last_units(collapse))
+    )
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Read the table of collapse, write the figure."""
-    style.command(draw, ("collapse",), arguments)
+    style.command(draw, describe, ("collapse",), arguments)
 
 
 if __name__ == "__main__":

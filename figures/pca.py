@@ -7,7 +7,7 @@ the corner: how much of the variance the two axes hold, in per cent. Axes are sc
 panel, and differ between panels.
 """
 
-from figures import names, style
+from figures import names, sentences, style
 
 import numpy as np
 import pandas as pd
@@ -84,9 +84,24 @@ def draw(pca: pd.DataFrame) -> Figure:
     return figure
 
 
+def describe(pca: pd.DataFrame) -> str:
+    """What two axes hold of the first and the last unit."""
+
+    def part(name: str, rows: pd.DataFrame) -> str:
+        held = 100 * rows.groupby("unit")["explained"].first()
+        return f"{name} {held.iloc[0]:.0f} % (unit 1) to {held.iloc[-1]:.0f} % (unit {len(held)})"
+
+    return sentences.text(
+        sentences.sentence(
+            f"{cell}, variance along two axes", (part(*one) for one in sentences.of_series(rows))
+        )
+        for cell, rows in sentences.cells(pca)
+    )
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Read pca.csv, write the figure."""
-    style.command(draw, ("pca",), arguments)
+    style.command(draw, describe, ("pca",), arguments)
 
 
 if __name__ == "__main__":

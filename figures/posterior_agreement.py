@@ -43,9 +43,14 @@ def draw(metrics: pd.DataFrame) -> Figure:
     return figure
 
 
+def describe(metrics: pd.DataFrame) -> str:
+    """Mean agreement of the first and the last pair of units."""
+    return by_unit.from_first_to_last(by_unit.last_epochs(metrics, "unit_agreement"), 1)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Read metrics.csv, write the figure."""
-    style.command(draw, ("metrics",), arguments)
+    style.command(draw, describe, ("metrics",), arguments)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ below it the activations hold more than the unit reads. A method that trains the
 one loss has one point.
 """
 
-from figures import by_unit, names, style
+from figures import by_unit, names, sentences, style
 
 import pandas as pd
 import seaborn as sns
@@ -70,9 +70,22 @@ def draw(metrics: pd.DataFrame) -> Figure:
     return figure
 
 
+def describe(metrics: pd.DataFrame) -> str:
+    """Both accuracies of the last unit of every series."""
+
+    def part(name: str, rows: pd.DataFrame) -> str:
+        last = rows[rows["unit"] == rows["unit"].max()]
+        return f"{name} {last[ACCURACY].mean():.1f}, its probe {last[PROBE].mean():.1f}"
+
+    return sentences.text(
+        sentences.sentence(f"{cell}, last unit", (part(*one) for one in sentences.of_series(rows)))
+        for cell, rows in sentences.cells(pairs(metrics))
+    )
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Read metrics.csv, write the figure."""
-    style.command(draw, ("metrics",), arguments)
+    style.command(draw, describe, ("metrics",), arguments)
 
 
 if __name__ == "__main__":

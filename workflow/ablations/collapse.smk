@@ -3,8 +3,6 @@ use rule ablation as collapse with:
         **study(
             "collapse",
             method="svp",
-            # the KL on activations needs units of equal widths: one stage of the CNN
-            tasks={"digits/mlp": {}, "digits/cnn": {"model_options.stages": 1}},
             alignment=["gaussian_kl", "feature_kl"],
             beta=[0.0, 1.0, 100.0],
             metrics=[["effective_rank", "participation_ratio"]],

@@ -2,7 +2,7 @@ rule collect_runs:
     input:
         **command_files("workflow/scripts/collect_runs.py"),
         planned="logs/plan/grid.jsonl",
-        records=collect("results/runs/{run}.json", run=PLAN.grid),
+        records=lambda wildcards: [planning.record_path(run) for run in wanted(PLAN.grid)],
     output:
         runs="results/tables/runs.csv",
         parquet="results/tables/runs.parquet",
@@ -22,7 +22,7 @@ rule collect_representations:
     input:
         **command_files("workflow/scripts/collect_representations.py"),
         planned="logs/plan/grid.jsonl",
-        records=collect("results/runs/{run}.json", run=PLAN.grid),
+        records=lambda wildcards: [planning.record_path(run) for run in wanted(PLAN.grid)],
     output:
         cka="results/tables/cka.csv",
         pca="results/tables/pca.csv",

@@ -90,8 +90,23 @@ def planned_lines(part):
     kind, _, name = part.partition("_")
     if kind == "cost":
         return COSTS.lines(name)
+    if kind == "needed":
+        return [PLAN.line(run) for run in planned(lambda: PLAN.needed)]
     runs = PLAN.grid if kind == "grid" else planned(PLAN.study_runs, name)[0]
-    return [PLAN.line(run) for run in runs]
+    return [PLAN.line(run) for run in wanted(runs)]
+
+
+def wanted(runs):
+    """Those of the runs that tables are made of: all, or, where `partial`, what there is."""
+    if not config["partial"]:
+        return list(runs)
+    return [run for run in runs if planned(PLAN.is_current, run)]
+
+
+def claimed_upon():
+    """The studies of claims; where `partial`, those of which there is something."""
+    names = planned(PLAN.claim_studies)
+    return [name for name in names if wanted(planned(PLAN.study_runs, name)[0])]
 
 
 def outdated(plans, key):

@@ -44,7 +44,7 @@ rule planned:
     log:
         "logs/plan/planned_{part}.log",
     wildcard_constraints:
-        part="grid|(study|cost)_[a-z0-9_]+",
+        part="grid|needed|(study|cost)_[a-z0-9_]+",
     localrule: True
     run:
         planning.planned.write(output[0], planned_lines(wildcards.part))

@@ -29,7 +29,7 @@ def study_records(name):
     if workflow.is_main_process:
         for reason in left_out:
             print(f"{name} leaves out {reason}", file=sys.stderr)
-    return [planning.record_path(run) for run in runs]
+    return [planning.record_path(run) for run in wanted(runs)]
 
 
 def study_files(name):
