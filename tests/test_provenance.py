@@ -56,7 +56,7 @@ COMPUTED = [
     ("datasets/digits.py", "def load(", "def load(*, added=1, "),
     ("metrics/nll.py", ".double()", ".float()"),
     ("metrics/accuracy.py", "100 *", "99 *"),
-    ("training/evaluation.py", "FEATURE_IMAGES = 1000", "FEATURE_IMAGES = 500"),
+    ("training/evaluation.py", "EVALUATION_BATCH = 500", "EVALUATION_BATCH = 400"),
 ]
 
 

@@ -51,11 +51,13 @@ def growth(rows: pd.DataFrame, axis: str) -> float:
 
 
 def wide(cost: pd.DataFrame) -> pd.DataFrame:
-    """One row a model, size and series, with its simulated and counted quantities as columns."""
+    """One row a model, size and series that was simulated as a whole, its quantities as columns."""
     exact = steps(cost)[lambda rows: rows["source"].isin(["simulated", "counted"])]
     exact = exact[~exact["quantity"].str.startswith("largest_depth")]
     keys = ["model", *SIZES, *SERIES, "d0"]
-    return exact.pivot(index=keys, columns="quantity", values="value").reset_index()
+    found = exact.pivot(index=keys, columns="quantity", values="value").reset_index()
+    whole = ["total", "activations", "flops", *KINDS]
+    return found.reindex(columns=[*keys, *whole]).dropna(subset=whole)
 
 
 def series_name(method: str, variant: str) -> str:
