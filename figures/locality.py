@@ -7,7 +7,9 @@ errors being equal. Waits: for the passes of which other blocks. Blocks alive: m
 something is kept at once. Passes: a sample and step.
 """
 
-from figures import names, style
+from collections.abc import Iterator
+
+from figures import names, sentences, style
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -66,9 +68,24 @@ def draw(locality: pd.DataFrame) -> Figure:
     return figure
 
 
+def describe(locality: pd.DataFrame) -> str:
+    """Whom later blocks reach, and how many blocks are alive, of every series."""
+
+    def parts(rows: pd.DataFrame) -> Iterator[str]:
+        for name, series in sentences.of_series(rows):
+            texts = [text for text, _ in cells(series.iloc[0])]
+            yield f"{name} {texts[0]} later blocks, {texts[5]} alive"
+
+    models = names.ordered(locality["model"])
+    return sentences.text(
+        sentences.sentence(names.label(model), parts(style.pick(locality, model=model)))
+        for model in models
+    )
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Read locality.csv, write the figure."""
-    style.command(draw, ("locality",), arguments)
+    style.command(draw, describe, ("locality",), arguments)
 
 
 if __name__ == "__main__":

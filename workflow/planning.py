@@ -9,7 +9,7 @@ from itertools import product
 from pathlib import Path
 
 from svp_core import datasets, planned, provenance, records
-from svp_core.config import require_file, resolve
+from svp_core.config import options, require_file, resolve
 from svp_core.config.pairs import ConfigError, format_pairs
 from svp_core.data import own
 from svp_core.data.files import checksum
