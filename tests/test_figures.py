@@ -32,6 +32,7 @@ INPUTS = {
     "unit_accuracy": ["metrics"],
     "accuracy_flops": ["runs"],
     "accuracy_memory": ["runs"],
+    "ranks": ["runs"],
     "probe": ["metrics"],
     "gradient_alignment": ["metrics"],
     "posterior_agreement": ["metrics"],

@@ -13,7 +13,14 @@ import pytest
 from snakemake.utils import validate
 from suite_copy import BIN, ROOT, TINY, change, copy_suite, default_config, snakemake
 
-FIGURES = ["accuracy", "learning_curves", "unit_accuracy", "accuracy_flops", "accuracy_memory"]
+FIGURES = [
+    "accuracy",
+    "learning_curves",
+    "unit_accuracy",
+    "accuracy_flops",
+    "accuracy_memory",
+    "ranks",
+]
 FIGURES += ["memory", "pareto", "projection", "scaling"]
 QUESTION = """use rule ablation as weights with:
     input:

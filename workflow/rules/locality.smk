@@ -37,6 +37,9 @@ rule locality:
 rule peers:
     input:
         "results/tables/summary.md",
-        "results/figures/accuracy.png",
+        expand(
+            "results/figures/{figure}.png",
+            figure=["accuracy", "accuracy_flops", "accuracy_memory", "ranks"],
+        ),
         "results/figures/locality.png",
     localrule: True
