@@ -32,7 +32,6 @@ INPUTS = {
     "unit_accuracy": ["metrics"],
     "accuracy_flops": ["runs"],
     "accuracy_memory": ["runs"],
-    "ranks": ["runs"],
     "probe": ["metrics"],
     "gradient_alignment": ["metrics"],
     "posterior_agreement": ["metrics"],
@@ -236,7 +235,9 @@ def test_a_method_of_one_unit_is_a_horizontal_line_whatever_its_name():
 
 
 def test_figures_import_no_torch():
-    scripts = ", ".join(f"figures.{figure}" for figure in [*INPUTS, "ablation", "collapse"])
+    scripts = ", ".join(
+        f"figures.{figure}" for figure in [*INPUTS, "ablation", "collapse", "ranks"]
+    )
     command = f"import sys, {scripts}; sys.exit(bool({{'torch', 'workflow'}} & set(sys.modules)))"
     root = Path(__file__).parents[1]
     assert subprocess.run([sys.executable, "-c", command], cwd=root).returncode == 0
@@ -252,7 +253,7 @@ def test_a_matplotlibrc_in_the_working_directory_changes_nothing(small, tmp_path
         assert path.read_bytes() == other.read_bytes()
 
 
-@pytest.mark.parametrize("figure", [*INPUTS, "ablation", "collapse", "reach"])
+@pytest.mark.parametrize("figure", [*INPUTS, "ablation", "collapse", "ranks", "reach"])
 def test_a_figure_says_what_it_asks_in_its_first_line(figure):
     first, _, rest = importlib.import_module(f"figures.{figure}").__doc__.partition("\n\n")
     assert first.endswith(".") and "\n" not in first and rest.strip()

@@ -13,14 +13,8 @@ import pytest
 from snakemake.utils import validate
 from suite_copy import BIN, ROOT, TINY, change, copy_suite, default_config, snakemake
 
-FIGURES = [
-    "accuracy",
-    "learning_curves",
-    "unit_accuracy",
-    "accuracy_flops",
-    "accuracy_memory",
-    "ranks",
-]
+FIGURES = ["accuracy", "learning_curves", "unit_accuracy", "accuracy_flops"]
+FIGURES += ["accuracy_memory", "ranks"]
 FIGURES += ["memory", "pareto", "projection", "scaling"]
 QUESTION = """use rule ablation as weights with:
     input:
