@@ -91,7 +91,9 @@ class Head(nn.Module):
 
 def own_head(model: Model, task: Task, seed: int) -> nn.Module:
     """Return the head of the network, the same as of bp."""
-    return model.head or Head(model.reduce, head(model.widths[-1], task.classes, seed))
+    if model.head is not None:
+        return model.head
+    return Head(model.reduce, head(model.widths[-1], task.classes, seed))
 
 
 def assembled(
