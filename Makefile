@@ -36,7 +36,7 @@ lint: $(INSTALLED) ## check the style of Python and Snakemake files
 
 # Keeps the versions of the old lock that pyproject.toml still allows; delete the lock first to take the newest.
 lock: $(INSTALLED) ## write envs/requirements.lock anew after a change of pyproject.toml
-	.venv/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --extra test \
+	.venv/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --extra workflow --extra test \
 		--fork-strategy fewest --no-annotate --output-file envs/requirements.lock
 
 clean: ## delete .venv and the caches of tools; data, checkpoints and results stay

@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 
 from svp_core.config.pairs import ConfigError
+from svp_core.data import own
 from svp_core.runtime import interruption
 from svp_core.training.jobs import FAILED, INTERRUPTED, Job, read_jobs, work
 
@@ -29,6 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     """
     given = parse_arguments(arguments)
     try:
+        own.look_in(given.data_dir)
         jobs = read_jobs(given.runs, given.directory)
     except (ConfigError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -6,13 +6,15 @@ python -m svp_core.fetch mnist --data-dir data
 import argparse
 import json
 import os
+import re
 import sys
-from importlib import import_module
 from pathlib import Path
 
 from svp_core import datasets
-from svp_core.config import require_file
+from svp_core.config import AXES, require_file
+from svp_core.config.options import names
 from svp_core.config.pairs import ConfigError
+from svp_core.data import own
 from svp_core.data.files import DataError, MissingError, brief, reading
 from svp_core.data.inspection import inspect
 from svp_core.data.manifest import Entry, manifest_path, parse_manifest, renewal
@@ -24,8 +26,13 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return 0, or 1 after an error that the user can mend, 130 at Ctrl-C."""
     options = parse_arguments(arguments)
     try:
-        require_file("dataset", options.name)
-        fetch(options.name, options.data_dir, options.manifest, options.renew)
+        own.look_in(options.data_dir)
+        asked = options.name, options.data_dir, options.manifest, options.renew
+        if options.source:
+            fetch_own(options.source, options.size, *asked)
+        else:
+            require_file("dataset", options.name)
+            fetch(*asked)
     except (ConfigError, DataError, OutputError) as error:
         say(f"error: {error}", file=sys.stderr)
         return 1
@@ -37,13 +44,35 @@ def main(arguments: list[str] | None = None) -> int:
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m svp_core.fetch", description=__doc__)
-    parser.add_argument("name", help="a file of svp_core/datasets")
+    parser.add_argument("name", help="a file of svp_core/datasets, or of a set of one's own")
+    source = "of a set of one's own: imagefolder:PATH, or hub:OWNER/NAME@REVISION[/FOLDER]"
+    parser.add_argument("--source", help=source)
+    parser.add_argument("--size", type=int, help="pixels a side that its images are brought to")
     default = Path(os.environ.get("SVP_DATA_DIR", "data"))
     parser.add_argument("--data-dir", type=Path, default=default, help="SVP_DATA_DIR, or data")
     parser.add_argument("--manifest", type=Path, help="where to write what was found (JSON)")
     renew = "accept a large set that differs from its manifests; its runs are other runs from then"
     parser.add_argument("--renew", action="store_true", help=renew)
     return parser.parse_args(arguments)
+
+
+def fetch_own(
+    source: str, size: int | None, name: str, data_dir: Path, *places: Path | bool | None
+) -> None:
+    """Fetch a set of one's own, and write its facts down; raises ConfigError too."""
+    if not re.fullmatch("[a-z0-9_]+", name) or name in names(AXES["dataset"]):
+        raise ConfigError(f"dataset {name}: choose another name, of a-z, 0-9 and _")
+    data_dir.mkdir(parents=True, exist_ok=True)
+    path = own.facts_file(name)
+    before = path.read_bytes() if path.exists() else None
+    own.describe(name, source, size, data_dir)
+    try:
+        fetch(name, data_dir, *places)
+    except BaseException:
+        path.unlink()
+        if before is not None:
+            path.write_bytes(before)
+        raise
 
 
 def fetch(name: str, data_dir: Path, manifest: Path | None = None, renew: bool = False) -> None:
@@ -104,7 +133,7 @@ def download(name: str, data_dir: Path, reason: DataError) -> None:
     """Let the dataset download itself, for a reason; raises DataError if that fails."""
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
-        import_module(f"svp_core.datasets.{name}").fetch(data_dir)
+        datasets.find(name).fetch(data_dir)
     except Exception as error:  # urllib, torchvision and the hub have no error in common
         link = "\n" if isinstance(reason, MissingError) else "; "  # after a list, or a line
         raise DataError(f"{reason}{link}no download from here: {brief(error)}") from error

@@ -36,12 +36,13 @@ def flatten(hidden: Tensor) -> Tensor:
 def avg(hidden: Tensor, grid: int) -> Tensor:
     """(B, C, H, W) -> (B, C * g * g), averages over cells of ceil(H / grid) rows, so g <= grid.
 
-    A vector (B, d), such as that of a dense layer above feature maps, stays as it is.
+    A vector (B, d), such as that of a dense layer above feature maps, stays as it is; of tokens
+    (B, T, d) the average is all.
     """
     from torch.nn import functional as F
 
-    if hidden.dim() == 2:
-        return hidden
+    if hidden.dim() < 4:
+        return hidden if hidden.dim() == 2 else mean(hidden)
     height, width = hidden.shape[2:]
     cell = (-(-height // grid), -(-width // grid))
     # avg_pool2d rather than adaptive_avg_pool2d: its backward pass is deterministic on CUDA
@@ -53,8 +54,8 @@ def avg_std(hidden: Tensor, grid: int) -> Tensor:
     """(B, C, H, W) -> (B, 2 C * g * g), averages and standard deviations over the cells of avg."""
     import torch
 
-    if hidden.dim() == 2:
-        return hidden
+    if hidden.dim() < 4:
+        return avg(hidden, grid)
     average = avg(hidden, grid)
     deviation = (avg(hidden.square(), grid) - average.square()).clamp(min=1e-6).sqrt()
     return torch.cat([average, deviation], dim=1)

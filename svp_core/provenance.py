@@ -5,6 +5,8 @@ import hashlib
 import subprocess
 from collections.abc import Iterator, Mapping
 from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 from svp_core.config import options
@@ -19,7 +21,26 @@ def run_sources(config: Mapping) -> list[Path]:
     The files of another model, readout or metric are not among them, nor those that check configs.
     """
     metrics = (f"metrics.{name}" for name in ("accuracy", *config["metrics"]))
-    return sources("training.run", f"datasets.{config['dataset']}", *built_from(config), *metrics)
+    data = dataset_module(config["dataset"])
+    return sources("training.run", data, *built_from(config), *metrics) + outside(config)
+
+
+def outside(config: Mapping) -> list[Path]:
+    """Return the files outside the package: facts of a set, module of a network, of one's own.
+
+    What that module imports is not followed.
+    """
+    own = import_module(f"{PACKAGE.name}.data.own")  # no source of the runs of other sets
+    found = [own.facts_file(config["dataset"])] if config["dataset"] in own.names() else []
+    module = config["model_options"].get("factory", "").partition(":")[0]
+    spec = find_spec(module) if module else None
+    return found + ([Path(spec.origin)] if spec and spec.has_location else [])
+
+
+def dataset_module(name: str) -> str:
+    """Return the module that reads a dataset: its file, or what reads those of one's own."""
+    is_file = module_file(f"{PACKAGE.name}.datasets.{name}")
+    return f"datasets.{name}" if is_file else "data.own"
 
 
 def built_from(config: Mapping) -> Iterator[str]:
@@ -33,10 +54,11 @@ def built_from(config: Mapping) -> Iterator[str]:
 
 def sources(*modules: str) -> list[Path]:
     """Return the files of some modules of svp_core and of all that they import from it."""
+    names = PACKAGE / "__init__.py"  # of the public interface, and nothing else
     pending, found = [f"{PACKAGE.name}.{module}" for module in modules], set()
     while pending:
         file = module_file(pending.pop())
-        if file and file not in found and CHECKS not in file.parents:
+        if file and file not in (*found, names) and CHECKS not in file.parents:
             found.add(file)
             pending += imported(file)
     return sorted(found)
@@ -75,7 +97,9 @@ def source_hash(files: list[Path]) -> str:
     """Return the first 12 digits of a SHA-256 over names and code of files."""
     digest = hashlib.sha256()
     for file in files:
-        digest.update(f"{file.relative_to(PACKAGE)}\0{code(file)}\0".encode())
+        name = file.relative_to(PACKAGE) if PACKAGE in file.parents else file.name
+        text = code(file) if file.suffix == ".py" else file.read_text()
+        digest.update(f"{name}\0{text}\0".encode())
     return digest.hexdigest()[:12]
 
 
@@ -116,7 +140,11 @@ def is_declaration(statement: ast.stmt, helpers: set[str]) -> bool:
 
 
 def repository() -> dict:
-    """Return commit and dirty flag of the sources, None each outside a repository."""
+    """Return commit and dirty flag of the sources, None each outside a repository that has them."""
+    if (
+        git("ls-files", "--error-unmatch", str(PACKAGE / "__init__.py")) is None
+    ):  # installed below another one
+        return {"git_commit": None, "git_dirty": None}
     commit = git("rev-parse", "HEAD")
     changes = git("status", "--porcelain", "--", str(PACKAGE))  # a new model file, too
     return {"git_commit": commit, "git_dirty": None if changes is None else bool(changes)}

@@ -6,6 +6,7 @@ from math import cos, pi
 from torch import nn, optim
 
 from svp_core.config.options import OptionSet, choice, flag, integer, number, option
+from svp_core.muon import Muon
 
 
 class Options(OptionSet):
@@ -22,10 +23,16 @@ class Options(OptionSet):
         " before the next",
         at_least=1,
     )
-    optimizer: str = choice("adamw", "sgd", meaning="as of torch.optim")
+    optimizer: str = choice(
+        "adamw",
+        "sgd",
+        "muon",
+        meaning="of torch.optim; muon makes the steps of matrices and kernels orthogonal, and takes"
+        " adamw's rates (svp_core/muon.py)",
+    )
     lr: float = number(0.001, "peak learning rate", above=0)
-    weight_decay: float = number(0.0, "decoupled for adamw, L2 for sgd", at_least=0)
-    momentum: float = number(0.9, "of sgd; adamw ignores it", at_least=0, below=1)
+    weight_decay: float = number(0.0, "decoupled for adamw and muon, L2 for sgd", at_least=0)
+    momentum: float = number(0.9, "of sgd and muon; adamw ignores it", at_least=0, below=1)
     warmup_epochs: float = number(
         1, "epochs of linear growth from 0 to lr, before the cosine to 0", at_least=0
     )
@@ -89,6 +96,8 @@ def build_optimizer(parameters: Iterable[nn.Parameter], recipe: OptionSet) -> op
     if recipe.optimizer == "adamw":
         return optim.AdamW(parameters, lr=lr, weight_decay=decay, fused=True)
     momentum = recipe.momentum
+    if recipe.optimizer == "muon":
+        return Muon(parameters, lr=lr, weight_decay=decay, momentum=momentum)
     return optim.SGD(parameters, lr=lr, momentum=momentum, weight_decay=decay, fused=True)
 
 

@@ -13,6 +13,7 @@ import torch
 
 from svp_core.config import resolve
 from svp_core.config.pairs import ConfigError, parse_pairs
+from svp_core.data import own
 from svp_core.datasets import DataError
 from svp_core.runtime import interruption, lock
 from svp_core.runtime.cpus import available_cpus
@@ -30,6 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse_arguments(arguments)
     prepare(min(options.threads, available_cpus()))
     try:
+        own.look_in(options.data_dir)
         config = resolve(parse_pairs(options.settings))
         with interruption.listening(), one_writer(options.checkpoint):
             saving = Saving(options.checkpoint, 60 * options.checkpoint_minutes)

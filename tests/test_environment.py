@@ -60,7 +60,9 @@ def test_environment_installs_the_lock():
     assert load_environment(ROOT / "environment.yml")[1] == ["-r envs/requirements.lock"]
 
 
-@pytest.mark.parametrize("line", PROJECT["dependencies"] + PROJECT["optional-dependencies"]["test"])
+@pytest.mark.parametrize(
+    "line", sum(PROJECT["optional-dependencies"].values(), PROJECT["dependencies"])
+)
 def test_lock_satisfies_the_project(line):
     requirement = Requirement(line)
     assert requirement.specifier.contains(LOCKED[canonicalize_name(requirement.name)])

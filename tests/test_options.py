@@ -153,6 +153,7 @@ class Kinds(options.OptionSet):
     maybe: int | None = options.integer(None, "or null", at_least=1)
     share: float = options.number(0.5, "bounded", at_least=0, below=1)
     rate: float = options.number(1.0, "positive", above=0)
+    either: float | str = options.number(0.3, "or a word", above=0, or_word="auto")
     is_on: bool = options.flag(False, "yes or no")
     list: list = options.option([1], "several", type="array", items={"type": "integer"})
 
@@ -178,6 +179,13 @@ def test_a_schema_has_meanings_ranges_and_defaults():
             "default": 0.5,
         },
         "rate": {"description": "positive", "type": "number", "exclusiveMinimum": 0, "default": 1},
+        "either": {
+            "description": "or a word",
+            "type": ["number", "string"],
+            "exclusiveMinimum": 0,
+            "pattern": "^auto$",
+            "default": 0.3,
+        },
         "is_on": {"description": "yes or no", "type": "boolean", "default": False},
         "list": {
             "description": "several",
@@ -198,6 +206,8 @@ def test_a_schema_has_meanings_ranges_and_defaults():
         ({"maybe": 0}, "x.maybe: 0 is less than the minimum of 1"),
         ({"share": 1}, "x.share: 1 is greater than or equal to the maximum of 1"),
         ({"rate": 0}, "x.rate: 0 is less than or equal to the minimum of 0"),
+        ({"either": 0}, "x.either: 0 is less than or equal to the minimum of 0"),
+        ({"either": "best"}, "x.either: 'best' does not match '^auto$'"),
         ({"is_on": 1}, "x.is_on: 1 is not of type 'boolean'"),
         ({"list": ["a"]}, "x.list.0: 'a' is not of type 'integer'"),
         ({"choise": "a"}, "'choise' was unexpected"),
@@ -211,6 +221,7 @@ def test_a_value_out_of_range_is_named_with_its_path(given, message):
 
 def test_values_within_their_range_are_taken():
     given = {"second": 1, "count": 2, "maybe": None, "share": 0, "rate": 1e-9, "list": []}
+    given["either"] = "auto"
     filled = options.checked(given, options.schema(Kinds), "")
     assert filled == {"choice": "a", "is_on": False} | given
     one, other = Kinds(), Kinds()

@@ -198,7 +198,7 @@ def test_a_state_continues_with_the_same_numbers(options):
         ("overlap: 4", "method_options.overlap: no unit of 3 has 4 before it"),
         ("own_weight: 0.5", "method_options.own_weight: without an overlap"),
         ("auxiliary_depth: 2", "method_options.auxiliary_depth: an option of the auxiliary fresh"),
-        ("momentum: 0.5", "method_options.momentum: an option of the readout lda"),
+        ("momentum: 0.5", "method_options.momentum: an option of the readout cosine or lda or qda"),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(options, message):

@@ -29,7 +29,7 @@ EXPLAINED = [
     (SVP, "import torch\n", "import torch  # a remark\n"),
     (SVP, "The method's ablation axes", "Its axes"),
     (SVP, '"""Unit-local training; `units` from the image to the prediction."""', ""),
-    (SVP, "        recipe,\n    ):\n", "        recipe\n    ):\n\n"),
+    (SVP, "Module | None = None,\n    ):\n", "Module | None = None\n    ):\n\n"),
     (SVP, "one R for all units", "a single R for all units"),
     (SVP, "scale: float = number(1.0", "scale: float = number(2.0"),
     (SVP, "exceeds depth {depth}", "exceeds the depth {depth}"),

@@ -10,6 +10,7 @@ from pathlib import Path
 from svp_core import datasets, provenance
 from svp_core.config import AXES, is_same, options, require_file, resolve
 from svp_core.config.pairs import ConfigError, format_pairs
+from svp_core.data import own
 from workflow import studies
 from workflow.tasks import base_run, changed
 
@@ -25,6 +26,7 @@ class Plan:
     """The runs of the grid, and those of studies, which are resolved when they are asked for."""
 
     def __init__(self, config: Mapping):
+        own.require(config.get("datasets", {}))
         refuse_unknown_names(config)
         self.config = config
         self.grid = grid_runs(config)
@@ -86,7 +88,8 @@ class Plan:
     def sources(self, name: str) -> str:
         """Return the hash of the code that decides the numbers of a run."""
         run = self.run(name)
-        key = run["dataset"], *provenance.built_from(run), *run["metrics"]
+        parts = *provenance.built_from(run), *provenance.outside(run)
+        key = run["dataset"], *parts, *run["metrics"]
         if key not in self.hashes:
             self.hashes[key] = provenance.source_hash(provenance.run_sources(run))
         return self.hashes[key]

@@ -5,7 +5,7 @@ from svp_core import datasets
 
 def is_streamed(wildcards) -> bool:
     """Whether the dataset is read while training; the others live on the device."""
-    return bool(datasets.facts(wildcards.dataset).folder)
+    return datasets.facts(wildcards.dataset).is_streamed
 
 
 def cpus(wildcards) -> int:

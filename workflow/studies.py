@@ -120,7 +120,8 @@ def variant_name(run: Mapping, cell: Mapping) -> str:
     for path in sorted(cell):
         key, name = located(path)
         declared = options.schema(options.of(*places(run)[key], run[key]))["properties"][name]
-        text = written(cell[path], is_real=declared.get("type") == "number")
+        is_real = "number" in declared.get("type", "") and not isinstance(cell[path], str)
+        text = written(cell[path], is_real)
         if not re.fullmatch(SAFE, text):
             raise ConfigError(f"{path}: {cell[path]!r} cannot be part of a file name")
         parts.append(f"{path}-{text}")

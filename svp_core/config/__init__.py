@@ -9,6 +9,7 @@ from svp_core.config import options
 from svp_core.config.filling import AXES, filled, places
 from svp_core.config.pairs import ConfigError
 from svp_core.config.run import Run
+from svp_core.data import own
 
 NAME = {"type": "string", "pattern": "^[a-zA-Z0-9_.+-]+$"}
 OPTIONS = {"type": "object", "default": {}}
@@ -80,7 +81,13 @@ def refusals(
     sizes = json.dumps(config["model_options"])
     find_widths = partial(block_widths, config["model"], tuple(image_shape), sizes)
     run = Run(tuple(image_shape), classes, train_size, config["model"], model, recipe, find_widths)
-    for path, one in (("recipe", recipe), ("model_options", model), ("method_options", method)):
+    yield from offences(run, method)
+
+
+def offences(run: Run, method: options.OptionSet) -> Iterator[str]:
+    """Yield what recipe, model and method refuse in each other, each `key: reason`."""
+    named = {"recipe": run.recipe, "model_options": run.model, "method_options": method}
+    for path, one in named.items():
         for offence in options.refusals(one, run):
             yield f"{path}.{offence}"
 
@@ -99,8 +106,11 @@ def block_widths(model: str, image_shape: tuple[int, int, int], sizes: str) -> l
 
 def require_file(axis: str, name: str, path: str = "") -> None:
     """Raise ConfigError unless `name` is a file of that axis; `path` says who asks for it."""
-    if name not in (names := options.names(AXES[axis])):
-        raise ConfigError(f"{path}{axis}: {name!r} is not one of {names}")
+    known = options.names(AXES[axis])
+    if axis == "dataset":
+        known = known + own.names()
+    if name not in known:
+        raise ConfigError(f"{path}{axis}: {name!r} is not one of {known}")
 
 
 def is_same(recorded: Mapping, planned: Mapping) -> bool:

@@ -22,6 +22,7 @@ FOLDERS = {
     "local/readouts": "Readout",
     "local/alignments": "Alignment",
     "local/auxiliaries": "Auxiliary network",
+    "local/targets": "Target",
     "local/inferences": "Inference",
 }
 
@@ -68,6 +69,8 @@ def values(rules: dict) -> str:
     if "enum" in rules:
         return ", ".join(f"`{written(value)}`" for value in rules["enum"])
     kinds = rules["type"] if isinstance(rules["type"], list) else [rules["type"]]
+    if "pattern" in rules and "number" in kinds:  # one word in place of a number
+        return f"{kinds[0]}{''.join(bounds(rules))}, or `{rules['pattern'].strip('^$')}`"
     items = f" of {values(rules['items'])}" if "items" in rules else ""
     return " or ".join(kinds) + items + "".join(bounds(rules))
 

@@ -38,8 +38,8 @@ class OptionSet:
 def option(default: Any, meaning: str, **rules: Any) -> Any:
     """Declare an option by its default, its meaning and the JSON schema of its values."""
     metadata = {"schema": {"description": meaning} | rules}
-    if isinstance(default, list):
-        return field(default_factory=lambda: list(default), metadata=metadata)
+    if isinstance(default, list | dict):
+        return field(default_factory=lambda: deepcopy(default), metadata=metadata)
     return field(default=default, metadata=metadata)
 
 
@@ -61,11 +61,14 @@ def number(
     at_least: float | None = None,
     above: float | None = None,
     below: float | None = None,
+    or_word: str | None = None,
 ) -> Any:
-    """Declare a number with its bounds."""
+    """Declare a number with its bounds, which one word may stand for."""
     bounds = {"minimum": at_least, "exclusiveMinimum": above, "exclusiveMaximum": below}
     rules = {key: bound for key, bound in bounds.items() if bound is not None}
-    return option(default, meaning, type="number", **rules)
+    if or_word is None:
+        return option(default, meaning, type="number", **rules)
+    return option(default, meaning, type=["number", "string"], pattern=f"^{or_word}$", **rules)
 
 
 def flag(default: bool, meaning: str) -> Any:
@@ -174,17 +177,20 @@ def fill(folder: str, name: str, given: Mapping, path: str = "") -> OptionSet:
 
 
 def refuse_foreign(options: type[OptionSet], given: Mapping, path: str) -> None:
-    """Raise ConfigError naming the owner of an option that belongs to a part not chosen."""
+    """Raise ConfigError naming the owners of an option that belongs to parts not chosen."""
     known = {one.name for one in fields(options)}
     for one in fields(options):
         folder = one.metadata.get("folder")
+        owners: dict[str, list[str]] = {}
         for other in names(folder) if folder else ():
             brought = {field.name for field in fields(declared(folder, other))}
             for key in brought & given.keys() - known:
-                chosen = given.get(one.name, one.default)
-                raise ConfigError(
-                    f"{path}{key}: an option of the {one.name} {other}, but {one.name} is {chosen}"
-                )
+                owners.setdefault(key, []).append(other)
+        for key, found in sorted(owners.items()):
+            chosen, listed = given.get(one.name, one.default), " or ".join(found)
+            raise ConfigError(
+                f"{path}{key}: an option of the {one.name} {listed}, but {one.name} is {chosen}"
+            )
 
 
 def merged(folder: str, name: str, base: Mapping, changes: Mapping) -> dict:

@@ -6,7 +6,7 @@ python -m svp_core.cost.plan plan.json --tflops 10
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -92,7 +92,7 @@ def data_lines(names: set[str]) -> Iterator[str]:
             yield f"Data: {name}, size as its source says ({facts.homepage})."
 
 
-def aligned(rows: list[list[str]]) -> Iterator[str]:
+def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
     """Yield the rows as lines of columns of equal width."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:

@@ -1,5 +1,6 @@
 """Parquet shards as the Hugging Face hub has them: a column of encoded images, one of labels."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,18 @@ def shard_labels(path: Path, classes: int) -> np.ndarray:
         row = wrong[0]
         raise DataError(f"{path} row {row}: label {labels[row]} outside 0..{classes - 1}")
     return labels.astype(np.int64)
+
+
+def class_names(path: Path) -> list[str]:
+    """Return what the hub's description in a shard calls its labels; nothing if it does not."""
+    import pyarrow.parquet as parquet
+
+    with whole(path):
+        said = (parquet.read_schema(path).metadata or {}).get(b"huggingface", b"{}")
+    try:
+        return list(json.loads(said)["info"]["features"]["label"]["names"])
+    except (ValueError, LookupError, TypeError):
+        return []
 
 
 def require_columns(path: Path, schema) -> None:

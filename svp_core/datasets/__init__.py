@@ -30,6 +30,12 @@ class Facts:
     folder: str = ""  # of a large set, below the data folder; may be a pattern
     class_folders: tuple[str, ...] = ()  # in the order of the labels; none: any, sorted
     pixel_max: int = 255
+    is_resident: bool = False  # a folder that is small enough to live on the device
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether it is read while training."""
+        return bool(self.folder) and not self.is_resident
 
     @property
     def is_fetched(self) -> bool:
@@ -50,8 +56,18 @@ class Split(NamedTuple):
 
 
 def facts(name: str) -> Facts:
-    """Return the facts of the dataset in the file `name`."""
-    return import_module(f"svp_core.datasets.{name}").FACTS
+    """Return the facts of a dataset; raises ConfigError if nothing states them."""
+    return find(name).FACTS
+
+
+def find(name: str):
+    """Return what has FACTS, `load`, perhaps `fetch`: the file `name`, or a set of one's own.
+
+    Those of one's own are no sources of the runs of others.
+    """
+    if Path(__file__).with_name(f"{name}.py").is_file():
+        return import_module(f"svp_core.datasets.{name}")
+    return import_module("svp_core.data.own").Own(name)
 
 
 def load(name: str, data_dir: Path) -> tuple[Split, Split] | tuple[ImageFiles, ImageFiles]:
@@ -62,7 +78,7 @@ def load(name: str, data_dir: Path) -> tuple[Split, Split] | tuple[ImageFiles, I
     known = facts(name)
     with reading(data_dir):
         verify(name, known.files, known.homepage, data_dir)
-        train, test = import_module(f"svp_core.datasets.{name}").load(data_dir)
+        train, test = find(name).load(data_dir)
     check(f"{name} train: {train.source}", train, known.train_size, known)
     check(f"{name} test: {test.source}", test, known.test_size, known)
     return train, test

@@ -27,4 +27,5 @@ def load(data_dir: Path) -> tuple[ImageFiles, ImageFiles]:
 def fetch(data_dir: Path) -> None:
     """Download the parquet shards, about 150 GB, for an account that has accepted the licence."""
     patterns = ["data/train-*.parquet", "data/validation-*.parquet"]
-    hub.download("ILSVRC/imagenet-1k", "main", patterns, data_dir / "imagenet")
+    revision = "49e2ee26f3810fb5a7536bbf732a7b07389a47b5"
+    hub.download("ILSVRC/imagenet-1k", revision, patterns, data_dir / "imagenet")

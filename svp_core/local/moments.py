@@ -1,4 +1,4 @@
-"""Moments of a labelled vector, decayed a step, and the linear discriminant that they give."""
+"""Moments of a labelled vector, decayed a step, and the Gaussian classes that they give."""
 
 import torch
 from torch import Tensor, nn
@@ -20,14 +20,29 @@ class Running(nn.Module):
         self.seen = int(seen)
 
 
-def ridge_solution(matrix: Tensor, ridge: Tensor, right: Tensor) -> Tensor:
-    """Return (A + ridge I)^-1 B of A (d, d), which is changed, and B (d, n).
+def ridge_factor(matrix: Tensor, ridge: Tensor) -> Tensor:
+    """Return L of A + ridge I = L L' for A (..., d, d), which is changed, and ridge (...).
 
     It is not a number where the sum is not positive definite: a loss tells; a check would wait.
     """
-    matrix.diagonal().add_(ridge)
+    matrix.diagonal(dim1=-2, dim2=-1).add_(ridge[..., None])
     factor, failed = torch.linalg.cholesky_ex(matrix)
-    return torch.cholesky_solve(right, factor).masked_fill(failed > 0, torch.nan)
+    return factor.masked_fill(failed[..., None, None] > 0, torch.nan)
+
+
+def ridge_solution(matrix: Tensor, ridge: Tensor, right: Tensor) -> Tensor:
+    """Return (A + ridge I)^-1 B of A (d, d), which is changed, and B (d, n)."""
+    return torch.cholesky_solve(right, ridge_factor(matrix, ridge))
+
+
+def oas(covariance: Tensor, images: Tensor) -> Tensor:
+    """Return the weight (0 to 1) of mean(diag S) I beside S (d, d), found from so many images.
+
+    Oracle approximating shrinkage (arXiv 0907.4698, eq. 23, without 2/d, as scikit-learn has it).
+    """
+    square, level = covariance.square().mean(), covariance.diagonal().mean().square()
+    spread = (images + 1) * (square - level / len(covariance))
+    return torch.where(spread > 0, (square + level) / spread, 1).clamp(max=1)
 
 
 class Moments(Running):
@@ -43,6 +58,7 @@ class Moments(Running):
         self.register_buffer("count", torch.zeros(classes))
         self.register_buffer("total", torch.zeros(classes, width))
         self.register_buffer("scatter", torch.zeros(width, width))
+        self.register_buffer("squares", torch.zeros(()))  # of the weights of all images seen
 
     @torch.no_grad()
     def observe(self, values: Tensor, labels: Tensor, share: float = 1.0) -> None:
@@ -55,28 +71,53 @@ class Moments(Running):
         members = values.new_zeros(len(values), len(self.count))
         members.scatter_(1, labels[:, None], 1 / len(values))
         with torch.autocast(values.device.type, enabled=False):
-            self.count.lerp_(members.sum(dim=0), fresh)
-            self.total.lerp_(members.T @ values, fresh)
-            self.scatter.lerp_(values.T @ values / len(values), fresh)
+            self.take(values, members, fresh)
+
+    def take(self, values: Tensor, members: Tensor, fresh: float) -> None:
+        """Take in v (B, d) from the origin, members (B, K), 1/B each, with this weight."""
+        self.count.lerp_(members.sum(dim=0), fresh)
+        self.total.lerp_(members.T @ values, fresh)
+        self.scatter.lerp_(values.T @ values / len(values), fresh)
+        self.squares.mul_((1 - fresh) ** 2).add_(fresh**2 / len(values))
 
     @torch.no_grad()
-    def discriminant(self, shrinkage: float) -> tuple[Tensor, Tensor]:
-        """Return weight (K, d) and bias (K,) of Bayes' rule for Gaussians of one covariance.
-
-        A = Sigma_w + shrinkage mean(diag Sigma_w) I, weight A^-1 mu_k, bias log pi_k -
-        mu_k' A^-1 mu_k / 2; solved in float64.
-        """
+    def gaussians(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Return pi (K,), mu (K, d) and Sigma_w (d, d), not shrunk, in float64, from the origin."""
         whole = self.count.sum().double()
         count, total, scatter = (
             one.double() / whole for one in (self.count, self.total, self.scatter)
         )
         prior = (count + UNSEEN) / (1 + UNSEEN * len(count))
         means = (total + UNSEEN * total.sum(dim=0)) / (count + UNSEEN)[:, None]
-        within = scatter - (count[:, None] * means).T @ means
-        # what the sums above were rounded by, so that a covariance of rank 0 is solved as well
-        limits = torch.finfo(self.scatter.dtype)
-        rounding = len(within) * limits.eps * scatter.diagonal().mean() + limits.tiny
-        ridge = shrinkage * within.diagonal().mean().clamp(min=0) + rounding
-        weight = ridge_solution(within, ridge, means.T).T
+        return prior, means, scatter - (count[:, None] * means).T @ means
+
+    @torch.no_grad()
+    def discriminant(self, shrinkage: float | str) -> tuple[Tensor, Tensor]:
+        """Return weight (K, d) and bias (K,) of Bayes' rule for Gaussians of one covariance.
+
+        Weight A^-1 mu_k, bias log pi_k - mu_k' A^-1 mu_k / 2; A as of `factor`.
+        """
+        prior, means, within = self.gaussians()
+        weight = torch.cholesky_solve(means.T, self.factor(within, shrinkage)).T
         bias = prior.log() - (weight * (means / 2 + self.origin)).sum(dim=1)
         return weight.to(self.scatter.dtype), bias.to(self.scatter.dtype)
+
+    def factor(self, covariance: Tensor, shrinkage: float | str) -> Tensor:
+        """Return L of A = L L' for covariances S (..., d, d) of float64.
+
+        A = S + shrinkage mean(diag S) I; of `oas` (one S only) (1 - a) S + a mean(diag S) I.
+        """
+        level = covariance.diagonal(dim1=-2, dim2=-1).mean(dim=-1).clamp(min=0)
+        if shrinkage == "oas":
+            shrinkage = oas(covariance, self.images)
+            covariance = (1 - shrinkage) * covariance
+        # what the moments were rounded by, so that a covariance of rank 0 is solved as well
+        limits = torch.finfo(self.scatter.dtype)
+        scale = self.scatter.diagonal().mean().double() / self.count.sum()
+        rounding = covariance.shape[-1] * limits.eps * scale + limits.tiny
+        return ridge_factor(covariance, shrinkage * level + rounding)
+
+    @property
+    def images(self) -> Tensor:
+        """Return how many images of equal weight would tell as much: (sum w)^2 / sum w^2."""
+        return self.count.sum().double().square() / self.squares

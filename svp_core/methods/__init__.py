@@ -67,10 +67,10 @@ class Method(nn.Module):
         # no cache: it would keep a copy of every weight until the end of the step
         return torch.autocast(device.type, torch.bfloat16, cache_enabled=False)
 
-    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Return the cross-entropy of logits (B, K) as the recipe asks for it."""
+    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the cross-entropy of logits (B, K), to labels (B,) or probabilities (B, K)."""
         smoothing = self.recipe.label_smoothing
-        return nn.functional.cross_entropy(logits, labels, label_smoothing=smoothing)
+        return nn.functional.cross_entropy(logits, targets, label_smoothing=smoothing)
 
     def accumulate(self, loss: Tensor, keep: bool = False) -> Tensor:
         """Add the gradients of a micro-batch's mean loss; return its share of that of the batch.
@@ -132,8 +132,12 @@ def build(
 ) -> Method:
     """Return the method of the file `name`, on the CPU: drawn there, it is the same everywhere.
 
-    Raises ConfigError for a parameter that would never be trained.
+    Raises ConfigError for a parameter that would never be trained, and for a head of other classes.
     """
+    if model.outputs not in (None, task.classes):
+        raise ConfigError(
+            f"classes: {task.classes}, but the head of the network returns {model.outputs} values"
+        )
     module = import_module(f"svp_core.methods.{name}")
     method = module.build(model, task, options, recipe, seed)
     refuse_untrained(name, method)

@@ -45,13 +45,20 @@ class BP(Method):
             list(model.blocks), options.activation_checkpointing
         )
         self.reduce = model.reduce
-        self.head = head(model.widths[-1], task.classes, seed)
+        # a network's own head sees the activation itself
+        self.see, self.head = (
+            (nn.Identity(), model.head)
+            if model.head
+            else (model.reduce, head(model.widths[-1], task.classes, seed))
+        )
         self.is_fused = options.update == "fused"
         groups = [[one] for one in self.parameters()] if self.is_fused else [self.parameters()]
         self.optimizers = [self.optimizer(group) for group in groups]
         if self.is_fused:
-            for parameter, optimizer in zip(self.parameters(), self.optimizers, strict=True):
-                parameter.register_post_accumulate_grad_hook(lambda _, own=optimizer: update(own))
+            for place, parameter in enumerate(self.parameters()):
+                parameter.register_post_accumulate_grad_hook(
+                    lambda _, all=self.optimizers, place=place: update(all[place])
+                )
 
     def step(self, images: Tensor, labels: Tensor) -> None:
         parts = zip(images.chunk(self.micro_batches), labels.chunk(self.micro_batches), strict=True)
@@ -64,7 +71,7 @@ class BP(Method):
         """Return the class logits (B, K) of the head."""
         with self.autocast(images.device):
             hidden = activation_checkpointing.run(self.segments, images)
-            return at_least_float32(self.head(self.reduce(hidden)))
+            return at_least_float32(self.head(self.see(hidden)))
 
     def predict(self, images: Tensor) -> Predictions:
         posterior = self.logits(images).log_softmax(dim=1)

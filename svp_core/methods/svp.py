@@ -41,6 +41,7 @@ class Options(MethodOptions):
         "alignments", "gaussian_kl", "divergence D between the readings of neighbouring units"
     )
     beta: float = number(1.0, "weight of the alignment", at_least=0)
+    target: str = part("targets", "labels", "what units before the last one shall predict")
     dropout: float = number(
         0.0, "p, the probability that m_i drops a feature from the reading", at_least=0, below=1
     )
@@ -101,10 +102,11 @@ class SVP(Method):
         rules: dict[str, nn.Module],
         options: Options,
         recipe,
+        target: nn.Module | None = None,
     ):
         super().__init__(recipe)
         self.units, self.readouts = nn.ModuleList(units), nn.ModuleList(readouts)
-        self.rules, self.options = nn.ModuleDict(rules), options
+        self.rules, self.target, self.options = nn.ModuleDict(rules), target, options
         self.alignments = alignments
         self.with_state = nn.ModuleList(one for one in alignments if isinstance(one, nn.Module))
         self.observers = [one.observe for one in rules.values() if hasattr(one, "observe")]
@@ -148,7 +150,7 @@ class SVP(Method):
         for optimizer in self.optimizers[len(self.units) - overlap if self.is_fused else 0 :]:
             update(optimizer)
         self.add("unit_loss", torch.stack(losses))
-        self.conclude(shown, labels)
+        self.conclude(shown, previous, labels)
 
     def weigh(self, index: int) -> None:
         """Scale the gradient of a unit's own loss in its blocks, which later ones will add to."""
@@ -157,8 +159,13 @@ class SVP(Method):
             gradients = [one.grad for one in weights if one.grad is not None]
             torch._foreach_mul_(gradients, self.options.own_weight)
 
-    def conclude(self, shown: list[list[Tensor]], labels: list[Tensor]) -> None:
-        """Show a step to what learns from all units at once, and to what follows their weights."""
+    def conclude(
+        self, shown: list[list[Tensor]], last: list[Reading], labels: list[Tensor]
+    ) -> None:
+        """Show a step to what learns from all units, or the last one, or follows their weights."""
+        if self.target is not None:
+            for reading, known in zip(last, labels, strict=True):
+                self.target.observe(reading.logits, known, 1 / self.micro_batches)
         for observe in self.observers:
             for values, known in zip(shown, labels, strict=True):
                 observe(values, known, 1 / self.micro_batches)
@@ -185,7 +192,9 @@ class SVP(Method):
         self, reading: Reading, previous: Reading | None, labels: Tensor, index: int = -1
     ) -> Tensor:
         """Return L_i; the first unit has no predecessor and only predicts."""
-        loss = self.loss(reading.logits, labels)
+        is_last = index in (-1, len(self.units) - 1)
+        targets = labels if is_last or self.target is None else self.target(labels)
+        loss = self.loss(reading.logits, targets)
         if previous is None or not self.alignments:
             return loss
         alignment = self.alignments[index]
@@ -244,7 +253,8 @@ def build(model: Model, task: Task, options: Options, recipe, seed: int) -> SVP:
     ]
     readouts = local.load("readouts", options.readout).build(rows, task, options, seed)
     rules = inference_rules(rows, task, options)
-    return SVP(units, readouts, alignments(rows, options), rules, options, recipe)
+    target = local.load("targets", options.target).build(task, options)
+    return SVP(units, readouts, alignments(rows, options), rules, options, recipe, target)
 
 
 def grouped(count: int, size: int) -> list[range]:

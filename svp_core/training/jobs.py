@@ -16,6 +16,7 @@ import torch
 from svp_core import datasets, provenance
 from svp_core.config import options, resolve
 from svp_core.config.pairs import ConfigError
+from svp_core.data import own
 from svp_core.runtime import interruption, lock
 from svp_core.runtime.device import prepare, warn_of_unused_gpu
 from svp_core.training.checkpoint import Saving
@@ -89,6 +90,7 @@ def read_job(text: str, folder: Path) -> Job:
 def work(pipe: Connection, device: str, data_dir: Path, workers: int) -> None:
     """Train the runs that come out of a pipe, and answer what became of each, until it ends."""
     prepare(threads=1, processes=workers)
+    own.look_in(data_dir)
     datasets.load = cache(datasets.load)  # read and verified once a worker, not once a run
     with interruption.listening(), suppress(EOFError, ConnectionError):
         while job := pipe.recv():

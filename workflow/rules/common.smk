@@ -9,8 +9,10 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 
 sys.path.insert(0, str(workflow.basedir))
+sys.path.append(os.getcwd())  # networks of one's own, which jobs find there as well
 from svp_core import provenance
 from svp_core.config.pairs import ConfigError
+from svp_core.data import own
 from workflow import costs, failures, libraries, planning, resources, studies
 
 # half a second, which every job would wait for what has been checked already
@@ -27,6 +29,7 @@ JOBS = {
     "PYTHONPATH": workflow.basedir,
     "SVP_DATA_DIR": os.path.abspath(os.environ.get("SVP_DATA_DIR") or CONFIGURED),
 }
+own.look_in(JOBS["SVP_DATA_DIR"])
 shell.prefix("".join(f"export {name}={shlex.quote(str(JOBS[name]))}; " for name in JOBS))
 
 # the programs of Slurm, as the executor needs them

@@ -11,7 +11,7 @@ rule fetch:
     params:
         # of the code that says which files a dataset has
         sources=lambda wildcards: provenance.source_hash(
-            provenance.sources(f"datasets.{wildcards.dataset}")
+            provenance.sources(provenance.dataset_module(wildcards.dataset))
         ),
     shell:
         '"$PYTHON" -m svp_core.fetch {wildcards.dataset} --data-dir "$SVP_DATA_DIR"'

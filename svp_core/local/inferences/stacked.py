@@ -18,8 +18,11 @@ class Options(OptionSet):
     stack_momentum: float = number(
         0.997, "of the moments of all v together, a step", above=0, below=1
     )
-    stack_shrinkage: float = number(
-        0.1, "lambda of their covariance, in units of its mean variance", above=0
+    stack_shrinkage: float | str = number(
+        0.1,
+        "lambda of their covariance, in units of its mean variance, or that of oas",
+        above=0,
+        or_word="oas",
     )
 
 

@@ -20,37 +20,61 @@ class Options(OptionSet):
     momentum: float = number(
         0.997, "of the moments of v, a step; large values remember longer", above=0, below=1
     )
-    shrinkage: float = number(
+    shrinkage: float | str = number(
         0.3,
         "lambda; the covariance of v gets this multiple of the identity, in units of its mean"
-        " variance",
+        " variance; oas finds the mixture of both from the moments",
         above=0,
+        or_word="oas",
     )
     interval: int = integer(4, "steps between two solutions, from the 21st on", at_least=1)
+    warmup: int = integer(0, "steps before the first solution; until then the unit learns nothing")
 
 
-class LDA(nn.Module):
-    """logits_k = v' A^-1 mu_k - mu_k' A^-1 mu_k / 2 + log pi_k."""
+class Discriminant(nn.Module):
+    """A readout that is solved for, from moments, in training; nothing of it has a gradient."""
 
-    def __init__(self, rows: int, classes: int, options: Options):
+    def __init__(self, moments: Moments, options: Options):
         super().__init__()
         self.shrinkage, self.interval = options.shrinkage, options.interval
-        self.moments = Moments(rows, classes, options.momentum)
-        self.register_buffer("weight", torch.zeros(classes, rows))
-        self.register_buffer("bias", torch.zeros(classes))
+        self.warmup, self.moments = options.warmup, moments
 
     def forward(self, projected: Tensor) -> Tensor:
         with torch.autocast(projected.device.type, enabled=False):
-            return F.linear(projected.to(self.weight.dtype), self.weight, self.bias)
+            return self.score(projected.to(self.moments.scatter.dtype))
 
     def observe(self, projected: Tensor, labels: Tensor, share: float) -> None:
         """Take in v (B, d0), a share of a step; solve at the first share of a step that is due."""
         step, parts = divmod(self.moments.seen, round(1 / share))
         self.moments.observe(projected, labels, share)
-        if parts == 0 and (step < FIRST or step % self.interval == 0):
-            weight, bias = self.moments.discriminant(self.shrinkage)
-            self.weight.copy_(weight)
-            self.bias.copy_(bias)
+        is_early = step < self.warmup + FIRST
+        if parts == 0 and step >= self.warmup and (is_early or step % self.interval == 0):
+            self.solve()
+
+    def score(self, projected: Tensor) -> Tensor:
+        """Return logits (B, K) of v (B, d0)."""
+        raise NotImplementedError
+
+    def solve(self) -> None:
+        """Renew what `score` uses, by the moments."""
+        raise NotImplementedError
+
+
+class LDA(Discriminant):
+    """logits_k = v' A^-1 mu_k - mu_k' A^-1 mu_k / 2 + log pi_k."""
+
+    def __init__(self, rows: int, classes: int, options: Options):
+        super().__init__(Moments(rows, classes, options.momentum), options)
+        self.register_buffer("weight", torch.zeros(classes, rows))
+        self.register_buffer("bias", torch.zeros(classes))
+
+    def score(self, projected: Tensor) -> Tensor:
+        return F.linear(projected, self.weight, self.bias)
+
+    def solve(self) -> None:
+        weight, bias = self.moments.discriminant(self.shrinkage)
+        self.weight.copy_(weight)
+        self.bias.copy_(bias)
 
 
 def build(rows, task, options, seed) -> list[nn.Module]:
