@@ -9,7 +9,7 @@ from itertools import product
 from pathlib import Path
 
 from svp_core import datasets, planned, provenance, records
-from svp_core.config import require_file, resolve
+from svp_core.config import options, require_file, resolve
 from svp_core.config.pairs import ConfigError, format_pairs
 from svp_core.data import own
 from svp_core.data.files import checksum
@@ -251,6 +251,12 @@ def grid_runs(config: Mapping) -> dict[str, dict]:
             run = changed(base_run(config, task, setting["method"], "the grid"), changes)
             add_seeds(runs, run | {"variant": setting["name"]}, grid["seed"])
     return runs
+
+
+def audit_sources() -> str:
+    """Return the hash of the code that the audit of locality looks at: that of every method."""
+    names = (f"methods.{name}" for name in options.names("methods"))
+    return provenance.source_hash(provenance.sources("locality", "models.mlp", *names))
 
 
 def grid_tasks(grid: Mapping) -> list[str]:

@@ -92,6 +92,10 @@ def refusals(
     model, method, recipe = (
         options.fill(*place, config[key]) for key, place in places(config).items()
     )
+    if method.models and config["model"] not in method.models:
+        known = ", ".join(method.models)
+        yield f"model: {config['method']} is defined for {known}, not for {config['model']}"
+        return  # its options mean nothing there
     sizes = json.dumps(config["model_options"])
     find_widths = partial(block_widths, config["model"], tuple(image_shape), sizes)
     run = Run(tuple(image_shape), classes, train_size, config["model"], model, recipe, find_widths)

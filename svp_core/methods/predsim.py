@@ -28,6 +28,7 @@ from svp_core.methods.bp import head
 from svp_core.methods.svp import SVP, grouped, inference_rules
 from svp_core.models import Model
 from svp_core.seeds import derive
+from svp_core.shapes import shapes
 from svp_core.task import Task
 
 OF_SVP = declared("methods", "svp")
@@ -199,17 +200,6 @@ def averages(hidden: Tensor, cell: tuple[int, int]) -> Tensor:
     if cell == (1, 1):
         return hidden.flatten(1)
     return F.avg_pool2d(hidden, cell, ceil_mode=True, count_include_pad=False).flatten(1)
-
-
-@torch.no_grad()
-def shapes(model: Model, image_shape: tuple[int, int, int]) -> list[torch.Size]:
-    """Return the shape of every block's activation, without the batch."""
-    found, hidden = [], torch.zeros(1, *image_shape)
-    for block in model.blocks.eval():
-        hidden = block(hidden)
-        found.append(hidden.shape[1:])
-    model.blocks.train()
-    return found
 
 
 def build(model: Model, task: Task, options: Options, recipe, seed: int) -> PredSim:
