@@ -7,8 +7,6 @@ errors being equal. Waits: for the passes of which other blocks. Blocks alive: m
 something is kept at once. Passes: a sample and step.
 """
 
-from collections.abc import Iterator
-
 from figures import names, sentences, style
 
 import pandas as pd
@@ -69,17 +67,19 @@ def draw(locality: pd.DataFrame) -> Figure:
 
 
 def describe(locality: pd.DataFrame) -> str:
-    """Whom later blocks reach, and how many blocks are alive, of every series."""
+    """Which methods have no later block change an update, and none wait."""
 
-    def parts(rows: pd.DataFrame) -> Iterator[str]:
-        for name, series in sentences.of_series(rows):
-            texts = [text for text, _ in cells(series.iloc[0])]
-            yield f"{name} {texts[0]} later blocks, {texts[5]} alive"
+    def local(rows: pd.DataFrame) -> list[str]:
+        is_local = ~rows["later_blocks"].str.contains("[1-9]") & (rows["errors"] == "no")
+        found = rows[is_local][["method", "variant"]].itertuples(index=False)
+        return [names.series_label(one) for one in sorted(set(found))]
 
-    models = names.ordered(locality["model"])
     return sentences.text(
-        sentences.sentence(names.label(model), parts(style.pick(locality, model=model)))
-        for model in models
+        sentences.sentence(
+            f"{names.label(model)}, no later block or error in an update",
+            local(style.pick(locality, model=model)),
+        )
+        for model in names.ordered(locality["model"])
     )
 
 

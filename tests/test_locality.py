@@ -118,6 +118,9 @@ def test_the_command_writes_the_table_and_the_figure_reads_it(tmp_path, capsys):
     levels = [level for _, level in figure.cells(frame.iloc[0])]
     assert levels == [1, 1, 1, 1, 1, 1, 0, 0]
     assert figure.cells(pd.Series({**frame.iloc[0], "weights": pd.NA}))[3] == ("", 0)
+    assert figure.describe(frame) == ""  # neither of the two
+    svp = frame.iloc[1:].assign(variant="default", later_blocks="0+0+0+0", errors="no")
+    assert figure.describe(svp) == "MLP, no later block or error in an update: SVP."
 
 
 @pytest.mark.parametrize(

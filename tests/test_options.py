@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from new_files import edit, write
 
-from svp_core.config import is_same, options, resolve
+from svp_core.config import options, resolve
+from svp_core.config.comparison import is_same
 from svp_core.config.pairs import ConfigError
 
 ROOT = Path(__file__).parents[1]
