@@ -22,6 +22,7 @@ include: "workflow/rules/cost.smk"
 include: "workflow/rules/claims.smk"
 include: "workflow/rules/compare.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/locality.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/ablations.smk"
 
@@ -37,11 +38,14 @@ onsuccess:
 
 onerror:
     print(failures.summary(Path(log[0])), file=sys.stderr)
+    print("Of what is there: snakemake --cores 1 --config partial=true", file=sys.stderr)
 
 
 rule all:
     input:
-        rules.report.input,
+        rules.report.input.tables,
+        rules.report.input.figures,
+        rules.report.input.papers,
         rules.report.output,
     localrule: True
 

@@ -8,7 +8,7 @@ completed. A single seed is a point without interval. n is stated below the pane
 runs diverged; those are in no mean.
 """
 
-from figures import intervals, names, scales, style
+from figures import intervals, names, scales, sentences, style
 
 import pandas as pd
 import seaborn as sns
@@ -168,9 +168,33 @@ def draw(ablation: pd.DataFrame) -> Figure:
     return figure
 
 
+def describe(ablation: pd.DataFrame) -> str:
+    """The best and the worst setting of every cell, and whether their intervals meet."""
+    options = [name for name in ablation if name not in tables.columns("ablation")]
+    completed = style.pick(ablation, status="completed")
+
+    def parts(rows: pd.DataFrame) -> list[str]:
+        groups = dict(list(rows.groupby(combinations(rows, options))[Y]))
+        means = {name: values.mean() for name, values in groups.items()}
+        best, worst = max(means, key=means.get), min(means, key=means.get)
+        found = [f"highest {means[best]:.2f} at {best}", f"lowest {means[worst]:.2f} at {worst}"]
+        low, high = ends(groups[best])[0], ends(groups[worst])[1]
+        if pd.isna(low) or pd.isna(high):
+            return found
+        return [*found, f"their intervals {'do not meet' if low > high else 'meet'}"]
+
+    if completed.empty or not options:
+        return ""
+    about = " / ".join(options).replace("_", " ")
+    return sentences.text(
+        sentences.sentence(f"{cell}, {about}", parts(rows))
+        for cell, rows in sentences.cells(completed)
+    )
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Read the table of a study, write the figure."""
-    style.command(draw, ("ablation",), arguments)
+    style.command(draw, describe, ("ablation",), arguments)
 
 
 if __name__ == "__main__":

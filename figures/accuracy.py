@@ -6,7 +6,7 @@ below the axis and in no mean. Where an interval is wider than the axis, an arro
 that is cut off.
 """
 
-from figures import intervals, names, style
+from figures import intervals, names, sentences, style
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -83,9 +83,30 @@ def draw(runs: pd.DataFrame, summary: pd.DataFrame) -> Figure:
     return figure
 
 
+def describe(runs: pd.DataFrame, summary: pd.DataFrame) -> str:
+    """The means of every cell, and differences to the baseline."""
+
+    def part(name: str, rows: pd.DataFrame) -> str:
+        row = rows.iloc[0]
+        ends = row["paired_difference_low"], row["paired_difference_high"]
+        if pd.isna(row["mean"]):
+            return f"{name} diverged"
+        if pd.isna(row["paired_difference"]):
+            return f"{name} {row['mean']:.2f}"
+        interval = "" if pd.isna(ends[0]) else f" [{ends[0]:+.2f}, {ends[1]:+.2f}]"
+        return f"{name} {row['mean']:.2f}, {row['paired_difference']:+.2f}{interval}"
+
+    found = sentences.text(
+        sentences.sentence(cell, (part(*one) for one in sentences.of_series(rows)))
+        for cell, rows in sentences.cells(summary)
+    )
+    baseline = names.label(summary["baseline"].iloc[0])
+    return f"Mean test accuracy (%), and its difference to {baseline} at equal seeds.\n{found}"
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Read runs.csv and summary.csv, write the figure."""
-    style.command(draw, ("runs", "summary"), arguments)
+    style.command(draw, describe, ("runs", "summary"), arguments)
 
 
 if __name__ == "__main__":

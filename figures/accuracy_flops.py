@@ -6,7 +6,9 @@ stated below the panels. Upper left is best: more accuracy for less work. Diverg
 below and not drawn.
 """
 
-from figures import names, scales, style
+from collections.abc import Iterator
+
+from figures import names, scales, sentences, style
 
 import pandas as pd
 import seaborn as sns
@@ -62,9 +64,25 @@ def draw(runs: pd.DataFrame) -> Figure:
     return figure
 
 
+def describe(runs: pd.DataFrame) -> str:
+    """Accuracy and work, work as a part of that of the first series."""
+
+    def parts(rows: pd.DataFrame) -> Iterator[str]:
+        first = None
+        for name, series in sentences.of_series(rows):
+            flops, accuracy = series["train_flops"].mean(), series["test_accuracy"].mean()
+            first = first or (name, flops)
+            yield f"{name} {accuracy:.2f} % at {flops / first[1]:.2f} of {first[0]}'s FLOPs"
+
+    completed = style.pick(runs, status="completed").astype({"train_flops": float})
+    return sentences.text(
+        sentences.sentence(cell, parts(rows)) for cell, rows in sentences.cells(completed)
+    )
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Read runs.csv, write the figure."""
-    style.command(draw, ("runs",), arguments)
+    style.command(draw, describe, ("runs",), arguments)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ In per cent of the test images, against epoch; n is stated below the panels. A c
 in which a run diverged; at the lower axis, its accuracy lies below it.
 """
 
-from figures import names, style
+from figures import names, sentences, style
 
 import pandas as pd
 import seaborn as sns
@@ -67,9 +67,24 @@ def draw(curves: pd.DataFrame) -> Figure:
     return figure
 
 
+def describe(curves: pd.DataFrame) -> str:
+    """Mean accuracies after the first and the last epoch."""
+
+    def part(name: str, rows: pd.DataFrame) -> str:
+        means = style.pick(rows, status="completed").groupby("epoch")["test_accuracy"].mean()
+        if means.empty:
+            return f"{name} diverged"
+        return f"{name} from {means.iloc[0]:.1f} after epoch 1 to {means.iloc[-1]:.1f}"
+
+    return sentences.text(
+        sentences.sentence(cell, (part(*one) for one in sentences.of_series(rows)))
+        for cell, rows in sentences.cells(curves)
+    )
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Read curves.csv, write the figure."""
-    style.command(draw, ("curves",), arguments)
+    style.command(draw, describe, ("curves",), arguments)
 
 
 if __name__ == "__main__":

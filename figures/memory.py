@@ -9,7 +9,7 @@ for a deeper network; where lines coincide, markers lie inside one another.
 
 from collections.abc import Iterable
 
-from figures import names, scales, style
+from figures import names, scales, sentences, style
 
 import pandas as pd
 from matplotlib import pyplot as plt
@@ -133,9 +133,31 @@ def draw(cost: pd.DataFrame) -> Figure:
     return figure
 
 
+def describe(cost: pd.DataFrame) -> str:
+    """How peak and saved activations grow over the depths that were simulated."""
+
+    def part(name: str, rows: pd.DataFrame) -> str:
+        found = []
+        for quantity in CURVES:
+            line = style.pick(rows, quantity=quantity).sort_values("depth")["value"]
+            low, high = line.iloc[0], line.iloc[-1]
+            found.append(f"{high / style.MIB:,.1f} MiB ({high / low:.1f}-fold)" if low else "0 MiB")
+        return f"{name} {found[0]}, of saved activations {found[1]}"
+
+    models = names.in_order(sweeps.sweep(sweeps.of_steps(cost, *CURVES), "depth"))
+    return sentences.text(
+        sentences.sentence(
+            f"{names.label(model)}, peak at depth {rows['depth'].max()}"
+            f" (growth from {rows['depth'].min()})",
+            (part(*one) for one in sentences.of_series(sweeps.headlines(rows))),
+        )
+        for model, rows in models.items()
+    )
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Read cost.csv, write the figure."""
-    style.command(draw, ("cost",), arguments)
+    style.command(draw, describe, ("cost",), arguments)
 
 
 if __name__ == "__main__":

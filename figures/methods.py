@@ -5,7 +5,7 @@ images; peak memory of the tensors of a training step; operations and seconds of
 Diverged runs are counted below and not drawn.
 """
 
-from figures import names, style
+from figures import names, sentences, style
 
 import pandas as pd
 import seaborn as sns
@@ -50,9 +50,21 @@ def draw(runs: pd.DataFrame) -> Figure:
     return figure
 
 
+def describe(runs: pd.DataFrame) -> str:
+    """The means of every series."""
+
+    def part(name: str, rows: pd.DataFrame) -> str:
+        means = {column: rows[column].mean() / unit for column, unit in PANELS.values()}
+        accuracy, memory, work, seconds = means.values()
+        return f"{name} {accuracy:.2f} %, {memory:.1f} MiB, {work:.3g} GFLOP, {seconds:.3g} s"
+
+    completed = style.pick(runs, status="completed")
+    return sentences.sentence("Means", (part(*one) for one in sentences.of_series(completed)))
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Read runs.csv, write the figure."""
-    style.command(draw, ("runs",), arguments)
+    style.command(draw, describe, ("runs",), arguments)
 
 
 if __name__ == "__main__":

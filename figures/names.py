@@ -19,6 +19,10 @@ LABELS = {
     "vit": "ViT",
     "lda": "LDA",
     "local_lda": "Local LDA",
+    "usf": "uSF",
+    "sdfa": "sDFA",
+    "pepita": "PEPITA",
+    "symba": "SymBa",
 }
 SHORT = 4  # letters
 # of datasets, models and methods; new ones follow by the alphabet

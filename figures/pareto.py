@@ -6,7 +6,7 @@ faster and smaller than one on the grey line, the Pareto front. The device is st
 panels.
 """
 
-from figures import names, scales, style
+from figures import names, scales, sentences, style
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -32,6 +32,23 @@ def front(table: pd.DataFrame) -> pd.DataFrame:
     table = table.sort_values(["memory", "step_time_ratio"])
     best = table["step_time_ratio"].astype(float).cummin()
     return table[best < best.shift(fill_value=float("inf"))]
+
+
+def timed(cost: pd.DataFrame) -> pd.DataFrame:
+    """The rows of times that a baseline was measured beside, and of memory."""
+    related = [sweeps.beside_baseline(cost, *TIMES), sweeps.of_steps(cost, *MEMORY)]
+    return sweeps.without_d0_sweeps(pd.concat(related))
+
+
+def found_panels(cost: pd.DataFrame) -> list[tuple[str, pd.DataFrame, str]]:
+    """Title, points and kind of memory of every model and size with enough series."""
+    rows = timed(cost)
+    return [
+        (f"{names.label(model)}\n{names.sizes(part, *names.SIZES)}", *found)
+        for model in names.ordered(rows["model"])
+        for part in sweeps.same_sizes(style.pick(rows, model=model), list(names.SIZES))
+        if len((found := points(part))[0]) >= LEAST
+    ]
 
 
 def draw_panel(axes: Axes, table: pd.DataFrame, looks: dict) -> None:
@@ -61,20 +78,12 @@ def explanation(kinds: list[str], device: str) -> str:
 
 def draw(cost: pd.DataFrame) -> Figure:
     """One panel a model and size that was measured with enough series."""
-    related = [sweeps.beside_baseline(cost, *TIMES), sweeps.of_steps(cost, *MEMORY)]
-    rows = sweeps.without_d0_sweeps(pd.concat(related))
-    device = sweeps.one_device(rows)
-    titles, found, kinds = [], [], []
-    for model in names.ordered(rows["model"]):
-        for part in sweeps.same_sizes(style.pick(rows, model=model), list(names.SIZES)):
-            table, kind = points(part)
-            if len(table) >= LEAST:
-                titles.append(f"{names.label(model)}\n{names.sizes(part, *names.SIZES)}")
-                found.append(table)
-                kinds.append(kind)
-    if not found:
+    panels_of = found_panels(cost)
+    if not panels_of:
         few = f"No model was measured with {LEAST} series or more."
         return style.nothing(sweeps.no_baseline(cost) or few)
+    device = sweeps.one_device(timed(cost))
+    titles, found, kinds = map(list, zip(*panels_of, strict=True))
     figure, panels = style.panels(titles, min(len(found), 2), (style.PAGE, 2.4))
     looks = style.looks(cost, pd.concat(table.reset_index() for table in found))
     for axes, table in zip(panels, found, strict=True):
@@ -88,9 +97,20 @@ def draw(cost: pd.DataFrame) -> Figure:
     return figure
 
 
+def describe(cost: pd.DataFrame) -> str:
+    """Which series are on the front of each panel."""
+    return sentences.text(
+        sentences.sentence(
+            f"On the front of {title.replace(chr(10), ', ')}", map(names.series_label, best.index)
+        )
+        for title, table, _ in found_panels(cost)
+        if len(best := front(table))
+    )
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Read cost.csv, write the figure."""
-    style.command(draw, ("cost",), arguments)
+    style.command(draw, describe, ("cost",), arguments)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ line marks the d0 at which a curve, taken as straight between its points, crosse
 the quartiles over rounds.
 """
 
-from figures import names, style
+from figures import names, sentences, style
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -101,9 +101,26 @@ def draw(cost: pd.DataFrame) -> Figure:
     return figure
 
 
+def describe(cost: pd.DataFrame) -> str:
+    """Ranges over d0, and where they cross the baseline."""
+
+    def part(name: str, rows: pd.DataFrame, quantity: str) -> str:
+        curve = style.pick(rows, quantity=quantity).set_index("d0")["value"].sort_index()
+        evens = ", ".join(f"{even:.0f}" for even in break_evens(curve)) or "no d0 shown"
+        return f"{name} {curve.iloc[0]:.2f} to {curve.iloc[-1]:.2f}, break-even at {evens}"
+
+    return sentences.text(
+        sentences.sentence(
+            f"{names.label(model)}, {NAMES[quantity].split(' /')[0]}",
+            (part(*one, quantity) for one in sentences.of_series(rows)),
+        )
+        for (model, quantity), rows in find_panels(cost).items()
+    )
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Read cost.csv, write the figure."""
-    style.command(draw, ("cost",), arguments)
+    style.command(draw, describe, ("cost",), arguments)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ or the units that a loss trains besides its own (overlap). Where an interval is 
 an arrowhead marks the end that is cut off. Runs without a difference are counted below.
 """
 
-from figures import intervals, names, scales, style
+from figures import intervals, names, scales, sentences, style
 from figures.ablation import text
 
 import pandas as pd
@@ -187,9 +187,24 @@ def row_panels(runs: pd.DataFrame, shown: pd.DataFrame) -> tuple[Figure, list]:
     return figure, list(zip(pairs, parts, strict=True))
 
 
+def describe(reach: pd.DataFrame) -> str:
+    """The mean difference of every series, by reach."""
+
+    def part(name: str, rows: pd.DataFrame) -> str:
+        mean, (low, high) = rows[Y].mean(), ends(rows[Y])
+        interval = "" if pd.isna(low) else f" [{low:+.2f}, {high:+.2f}]"
+        return f"{name} {mean:+.2f}{interval} at reach {rows['reach'].iloc[0]:g}"
+
+    others = reach[reach[Y].notna()].sort_values("reach", kind="stable")
+    return sentences.text(
+        sentences.sentence(cell, (part(*one) for one in sentences.of_series(rows)))
+        for cell, rows in sentences.cells(others)
+    )
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Read the table of reach, write the figure."""
-    style.command(draw, ("reach",), arguments)
+    style.command(draw, describe, ("reach",), arguments)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ slopes, of methods as they are by default: 0 is flat, 1 grows in proportion to t
 square.
 """
 
-from figures import names, scales, style
+from figures import names, scales, sentences, style
 
 import numpy as np
 import pandas as pd
@@ -144,9 +144,25 @@ def draw(cost: pd.DataFrame) -> Figure:
     return figure
 
 
+def describe(cost: pd.DataFrame) -> str:
+    """The slopes of memory."""
+
+    def part(name: str, rows: pd.DataFrame, axis: str) -> str:
+        return f"{name} {sweeps.fit(rows[axis], rows['value'])['slope']:.2f}"
+
+    return sentences.text(
+        sentences.sentence(
+            f"{names.label(model)}, slope of memory against {names.SIZES[axis]}",
+            (part(*one, axis) for one in sentences.of_series(of_quantity(rows, "total", axis))),
+        )
+        for model, parts in find_sweeps(cost).items()
+        for axis, rows in parts.items()
+    )
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Read cost.csv, write the figure."""
-    style.command(draw, ("cost",), arguments)
+    style.command(draw, describe, ("cost",), arguments)
 
 
 if __name__ == "__main__":

@@ -196,11 +196,15 @@ def nothing(reason: str) -> Figure:
     return figure
 
 
-def save(figure: Figure, png: Path, pdf: Path) -> None:
-    """Write the figure twice; equal figures give equal bytes."""
+def save(figure: Figure, seen: str, png: Path, pdf: Path) -> None:
+    """Write the figure twice; equal figures give equal bytes.
+
+    The picture carries what one sees in it, which a report and a reader of screens need.
+    """
     contents = {}
+    note = " ".join(figure.get_supxlabel().split("\n"))
     for path, kind, metadata in (
-        (png, "png", {"Software": "matplotlib"}),
+        (png, "png", {"Software": "matplotlib", "Description": seen, "Comment": note}),
         (pdf, "pdf", {"CreationDate": None, "Creator": None, "Producer": "matplotlib"}),
     ):
         buffer = BytesIO()
@@ -211,9 +215,12 @@ def save(figure: Figure, png: Path, pdf: Path) -> None:
 
 
 def command(
-    draw: Callable[..., Figure], names: tuple[str, ...], arguments: list[str] | None
+    draw: Callable[..., Figure],
+    describe: Callable[..., str],
+    names: tuple[str, ...],
+    arguments: list[str] | None,
 ) -> None:
-    """Run a figure script: read the named tables, draw, save."""
+    """Run a figure script: read the named tables, draw, say what one sees, save."""
     parser = argparse.ArgumentParser(description=sys.modules[draw.__module__].__doc__)
     for name in names:
         parser.add_argument(name, type=Path, help=f"table {name}, such as {name}.csv")
@@ -224,4 +231,4 @@ def command(
     chosen["width"] = WIDTHS[options.width]
     with tables.exit_on_error():
         frames = [tables.read(getattr(options, name), name) for name in names]
-        save(draw(*frames), options.png, options.pdf)
+        save(draw(*frames), describe(*frames), options.png, options.pdf)

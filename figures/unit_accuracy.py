@@ -6,24 +6,14 @@ the range of its seeds; of others thin lines are seeds, thick ones their mean. n
 panels. A curve that rises shows that later units add something to what earlier ones have learned.
 """
 
-from figures import names, style
+from figures import by_unit, names, style
 
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from svp_core import tables
-
-POINT = {"x": "unit", "y": "value", "legend": False}
-
-
-def last_epochs(metrics: pd.DataFrame) -> pd.DataFrame:
-    """The accuracies of all units after the last epoch of each run."""
-    rows = style.pick(metrics, metric="unit_accuracy")
-    rows = rows[rows["epoch"] == rows.groupby(tables.RUN)["epoch"].transform("max")]
-    return rows.astype({"unit": int, "units": int})
 
 
 def draw_network(axes: Axes, accuracies: pd.Series, look: dict) -> None:
@@ -31,13 +21,6 @@ def draw_network(axes: Axes, accuracies: pd.Series, look: dict) -> None:
     colour = look["color"]
     axes.axhspan(accuracies.min(), accuracies.max(), color=colour, alpha=0.15, linewidth=0)
     axes.axhline(accuracies.mean(), color=colour, linestyle=look["linestyle"], linewidth=1)
-
-
-def draw_units(axes: Axes, rows: pd.DataFrame, look: dict) -> None:
-    """Draw the seeds of one series and their mean."""
-    thin = {"color": look["color"], "linewidth": 0.5, "alpha": 0.5}
-    sns.lineplot(rows, units="seed", estimator=None, ax=axes, **POINT, **thin)
-    sns.lineplot(rows, errorbar=None, ax=axes, **POINT, **look, markersize=4, markeredgewidth=0)
 
 
 def handle(series: names.Series, look: dict, units: int) -> Line2D:
@@ -50,7 +33,7 @@ def handle(series: names.Series, look: dict, units: int) -> Line2D:
 
 def draw(metrics: pd.DataFrame) -> Figure:
     """One panel a dataset and model."""
-    rows = last_epochs(metrics)
+    rows = by_unit.last_epochs(metrics, "unit_accuracy")
     if rows.empty:
         return style.nothing("No training was completed.")
     looks = style.looks(metrics)
@@ -59,7 +42,7 @@ def draw(metrics: pd.DataFrame) -> Figure:
         for (method, variant), look in looks.items():
             series = style.pick(part, method=method, variant=variant)
             if series["units"].max() > 1:
-                draw_units(axes, series, look)
+                by_unit.draw(axes, series, look)
             elif len(series):
                 draw_network(axes, series["value"], look)
         axes.margins(y=0.1)
@@ -77,9 +60,14 @@ def draw(metrics: pd.DataFrame) -> Figure:
     return figure
 
 
+def describe(metrics: pd.DataFrame) -> str:
+    """Mean accuracies of the first and the last unit."""
+    return by_unit.from_first_to_last(by_unit.last_epochs(metrics, "unit_accuracy"), 1)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Read metrics.csv, write the figure."""
-    style.command(draw, ("metrics",), arguments)
+    style.command(draw, describe, ("metrics",), arguments)
 
 
 if __name__ == "__main__":

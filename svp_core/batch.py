@@ -4,7 +4,6 @@ python -m svp_core.batch results/runs.jsonl --workers 12 --minutes 9
 """
 
 import argparse
-import os
 import signal
 import sys
 import time
@@ -15,26 +14,21 @@ from pathlib import Path
 
 import torch
 
-from svp_core.config.pairs import ConfigError
 from svp_core.data import own
-from svp_core.runtime import interruption
+from svp_core.runtime import commands, interruption
 from svp_core.training.jobs import FAILED, INTERRUPTED, Job, read_jobs, work
 
-SIGNALS = (signal.SIGINT, *interruption.SIGNALS)
 
-
+@commands.command()
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line.
 
-    Return 0, or 1 if the list is wrong or a run failed, or 75 after a signal or the time limit.
+    Return 0, or 1 if the list is wrong or a run failed, or 75 after a signal or the time limit, or
+    130 after Ctrl-C.
     """
     given = parse_arguments(arguments)
-    try:
-        own.look_in(given.data_dir)
-        jobs = read_jobs(given.runs, given.directory)
-    except (ConfigError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    own.look_in(given.data_dir)
+    jobs = read_jobs(given.runs, given.directory)
     missing = [job for job in jobs if not job.is_finished]
     if skipped := len(jobs) - len(missing):
         print(f"{skipped} of {len(jobs)} runs are skipped: their records are there", flush=True)
@@ -42,19 +36,16 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m svp_core.batch", description=__doc__)
+    parser = commands.Parser(prog="python -m svp_core.batch", description=__doc__)
     parser.add_argument("runs", type=Path, help="a line of JSON a run: run, output, checkpoint")
-    parser.add_argument("--workers", type=int, default=2, help="runs at a time, a thread each (2)")
-    parser.add_argument("--minutes", type=float, default=float("inf"), help="then save and leave")
+    workers = {"type": commands.integer(1), "default": 2}
+    parser.add_argument("--workers", **workers, help="runs at a time, a thread each (2)")
+    parser.add_argument("--minutes", type=commands.number, help="then save and leave")
     folder = "what the paths in the list are relative to, the current folder by default"
     parser.add_argument("--directory", type=Path, default=Path(), help=folder)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    default = Path(os.environ.get("SVP_DATA_DIR", "data"))
-    parser.add_argument("--data-dir", type=Path, default=default, help="SVP_DATA_DIR, or data")
-    given = parser.parse_args(arguments)
-    if given.workers < 1:
-        parser.error("--workers: at least 1")
-    return given
+    commands.add_device(parser)
+    commands.add_data_dir(parser)
+    return parser.parse_args(arguments)
 
 
 class Batch:
@@ -64,24 +55,36 @@ class Batch:
         self.given, self.pending, self.total = given, deque(jobs), len(jobs)
         self.workers: dict[Connection, tuple] = {}  # process and its run
         self.ended, self.failed, self.received = 0, [], []
-        self.deadline, self.is_stopped = time.monotonic() + 60 * given.minutes, False
+        minutes = float("inf") if given.minutes is None else given.minutes
+        self.deadline, self.is_stopped = time.monotonic() + 60 * minutes, False
 
     def run(self) -> int:
         """Train all runs; return the exit code of the command."""
-        before = {n: signal.signal(n, lambda n, _: self.received.append(n)) for n in SIGNALS}
+        before = {n: signal.signal(n, self.note) for n in interruption.SIGNALS}
         try:
             while self.workers or (self.pending and not self.is_stopped):
                 self.turn()
+        except KeyboardInterrupt:  # a second one; nobody waits for what is not saved
+            for process, _ in self.workers.values():
+                process.kill()
+            raise
         finally:
             self.stop()
             for number, handler in before.items():
                 signal.signal(number, handler)
         if self.pending:
             print(f"{len(self.pending)} runs are left; the same command continues", flush=True)
-            return interruption.EXIT_CODE
+            is_ctrl_c = signal.SIGINT in self.received
+            return interruption.CTRL_C if is_ctrl_c else interruption.EXIT_CODE
         if self.failed:
             print(f"failed: {', '.join(self.failed)}", file=sys.stderr)
         return 1 if self.failed else 0
+
+    def note(self, number: int, frame: object) -> None:
+        """Take in a signal; a second Ctrl-C is a KeyboardInterrupt."""
+        if number == signal.SIGINT and number in self.received:
+            raise KeyboardInterrupt
+        self.received.append(number)
 
     def turn(self) -> None:
         """Start workers, hear from them, or stop them."""
@@ -98,7 +101,8 @@ class Batch:
         pipe, other = context.Pipe()
         given = self.given.device, self.given.data_dir, self.given.workers
         process = context.Process(target=work, args=(other, *given))
-        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited; Ctrl-C is passed on
+        # inherited, so that one Ctrl-C, which all processes get, is passed on once
+        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
         process.start()
         signal.signal(signal.SIGINT, handler)
         other.close()  # or its end would not be that of the worker
@@ -115,14 +119,16 @@ class Batch:
         """Take what became of a worker's run, and give it the next one."""
         process, job = self.workers.pop(pipe)
         try:
-            self.report(job, *pipe.recv())
+            answer = pipe.recv()
         except (EOFError, ConnectionError):
+            answer = None
             process.join()
             how = INTERRUPTED if self.is_stopped else FAILED
             self.report(job, how, f"its process ended with exit code {process.exitcode}")
         else:
-            if self.pending and not self.is_stopped:
-                return self.hand_next(pipe, process)
+            self.report(job, *answer)
+        if answer and self.pending and not self.is_stopped:
+            return self.hand_next(pipe, process)
         pipe.close()
         process.join()
 

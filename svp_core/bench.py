@@ -9,32 +9,28 @@ import sys
 
 import torch
 
-from svp_core.config.pairs import ConfigError, parse_pairs
+from svp_core.config.pairs import parse_pairs
 from svp_core.cost import cells
 from svp_core.cost.build import build, random_batch
 from svp_core.cost.measure import interleave, quartiles, rounds, time_ratios
-from svp_core.runtime.cpus import available_cpus
+from svp_core.runtime import commands
 from svp_core.runtime.device import device_name, prepare
 
 
+@commands.command()
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return 0, or 1 after an error that the user can mend."""
     given = parse_arguments(arguments)
     prepare(given.threads)
-    device = torch.device(given.device)
-    try:
-        chosen = [describe(spec, given) for spec in given.methods]
-    except ConfigError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    trained = [build(cell).to(device) for cell in chosen]
-    batch = [part.to(device) for part in random_batch(chosen[0])]
+    chosen = [describe(spec, given) for spec in given.methods]
+    trained = [build(cell).to(given.device) for cell in chosen]
+    batch = [part.to(given.device) for part in random_batch(chosen[0])]
     report(given, interleave(trained, *batch, given.warm_up, given.steps))
     return 0
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m svp_core.bench", description=__doc__)
+    parser = commands.Parser(prog="python -m svp_core.bench", description=__doc__)
     step = parser.add_subparsers(dest="quantity", required=True).add_parser("step")
     step.add_argument("--model", required=True, help="such as mlp, or vit:patch=4:heads=3")
     step.add_argument("--depth", type=int)
@@ -49,9 +45,10 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
         " first",
     )  # fmt: skip
     step.add_argument("--steps", type=rounds, default=50, help="timed steps a method (50)")
-    step.add_argument("--warm-up", type=int, default=5, help="untimed steps before them (5)")
-    step.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    step.add_argument("--threads", type=int, default=available_cpus(), help="CPU threads")
+    warm_up = {"type": commands.integer(0), "default": 5}
+    step.add_argument("--warm-up", **warm_up, help="untimed steps before them (5)")
+    commands.add_device(step)
+    commands.add_threads(step)
     return parser.parse_args(arguments)
 
 
@@ -85,7 +82,7 @@ def report(given: argparse.Namespace, seconds: list[list[float]]) -> None:
             f"{spec}: {1e3 * median:.2f} ms [{1e3 * low:.2f}, {1e3 * high:.2f}],"
             f" {ratio:.3f} [{low_ratio:.3f}, {high_ratio:.3f}] of {given.methods[0]}"
         )
-    where = {"device": device_name(torch.device(given.device)), "threads": given.threads}
+    where = {"device": device_name(given.device), "threads": given.threads}
     print(json.dumps(vars(given) | where | {"torch": torch.__version__, "results": results}))
 
 

@@ -13,42 +13,39 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-import torch
-
 from svp_core import datasets, fetch
 from svp_core.config import options, resolve
-from svp_core.config.pairs import ConfigError, format_pairs, parse_pairs
+from svp_core.config.pairs import format_pairs, parse_pairs
 from svp_core.data import own
 from svp_core.data.files import DataError
 from svp_core.models.own import make
 from svp_core.proposal import propose_units
-from svp_core.runtime.cpus import available_cpus
+from svp_core.runtime import commands
 from svp_core.runtime.device import prepare, warn_of_unused_gpu
-from svp_core.runtime.files import OutputError
+from svp_core.runtime.files import require_writable
 from svp_core.training.checkpoint import Saving
 from svp_core.training.run import assemble, train
 
 
+@commands.command(DataError)
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return 0, or 1 after an error that the user can mend."""
     given = parse_arguments(arguments)
+    require_writable(given.output_dir / "runs.csv")
     prepare(given.threads)
     datasets.load = cache(datasets.load)  # read and verified once, not once a run
-    try:
-        runs = list(plan(given, describe(given)))
-        check(runs)
-        records = [trained(run, place, given) for place, run in enumerate(runs, start=1)]
-    except (ConfigError, DataError, OutputError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    runs = list(plan(given, describe(given)))
+    check(runs)
+    records = [trained(run, place, given) for place, run in enumerate(runs, start=1)]
     return report([str(path) for path in records], given)
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m svp_core.compare", description=__doc__)
+    parser = commands.Parser(prog="python -m svp_core.compare", description=__doc__)
     parser.add_argument("factory", help="MODULE:FUNCTION that returns the network")
     data = "imagefolder:PATH, hub:OWNER/NAME@REVISION[/FOLDER], or a dataset that is known by name"
     parser.add_argument("--data", required=True, help=data)
+    positive = commands.integer(1)
     parser.add_argument("--size", type=positive, help="pixels a side that images are brought to")
     pairs = {"nargs": "+", "default": [], "metavar": "KEY=VALUE"}
     parser.add_argument("--arguments", **pairs, help="of the function, such as num_classes=5")
@@ -64,16 +61,9 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--recipe", **pairs, help="of every method, such as lr=0.003 batch_size=32")
     folder = "of records, table, figure and links to the images (comparison)"
     parser.add_argument("--output-dir", type=Path, default=Path("comparison"), help=folder)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--threads", type=int, default=available_cpus(), help="CPU threads")
+    commands.add_device(parser)
+    commands.add_threads(parser)
     return parser.parse_args(arguments)
-
-
-def positive(text: str) -> int:
-    """Return a number of at least 1."""
-    if int(text) < 1:
-        raise argparse.ArgumentTypeError("at least 1")
-    return int(text)
 
 
 def describe(given: argparse.Namespace) -> str:
@@ -127,10 +117,9 @@ def trained(run: dict, place: int, given: argparse.Namespace) -> Path:
     name = "{method}/{variant}/{seed}".format(**run)
     output = given.output_dir / "runs" / f"{name}.json"
     output.parent.mkdir(parents=True, exist_ok=True)
-    device = torch.device(given.device)
-    warn_of_unused_gpu(device)
+    warn_of_unused_gpu(given.device)
     with output.with_suffix(".log").open("w", buffering=1) as log, redirect_stdout(log):
-        record = train(run, output, Saving(None, 0), own.folder, device)
+        record = train(run, output, Saving(None, 0), own.folder, given.device)
     accuracy = record["test_accuracy"]
     ended = "diverged" if accuracy is None else f"{accuracy:.2f} %"
     print(f"{place}  {name}  {ended}  {record['train_seconds']:.1f} s", flush=True)

@@ -5,7 +5,6 @@ python -m svp_core.fetch mnist --data-dir data
 
 import argparse
 import json
-import os
 import re
 import sys
 from pathlib import Path
@@ -18,39 +17,35 @@ from svp_core.data import own
 from svp_core.data.files import DataError, MissingError, brief, reading
 from svp_core.data.inspection import inspect
 from svp_core.data.manifest import Entry, manifest_path, parse_manifest, renewal
-from svp_core.runtime.files import OutputError, write_atomically
+from svp_core.runtime import commands
+from svp_core.runtime.files import require_apart, require_writable, write_atomically
 from svp_core.runtime.printing import say
 
 
+@commands.command(DataError)
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return 0, or 1 after an error that the user can mend, 130 at Ctrl-C."""
     options = parse_arguments(arguments)
-    try:
-        own.look_in(options.data_dir)
-        asked = options.name, options.data_dir, options.manifest, options.renew
-        if options.source:
-            fetch_own(options.source, options.size, *asked)
-        else:
-            require_file("dataset", options.name)
-            fetch(*asked)
-    except (ConfigError, DataError, OutputError) as error:
-        say(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        say("interrupted; the same command continues", file=sys.stderr)
-        return 130
+    own.look_in(options.data_dir)
+    asked = options.name, options.data_dir, options.manifest, options.renew
+    if options.source:
+        fetch_own(options.source, options.size, *asked)
+    else:
+        require_file("dataset", options.name)
+        fetch(*asked)
     return 0
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m svp_core.fetch", description=__doc__)
+    parser = commands.Parser(prog="python -m svp_core.fetch", description=__doc__)
     parser.add_argument("name", help="a file of svp_core/datasets, or of a set of one's own")
     source = "of a set of one's own: imagefolder:PATH, or hub:OWNER/NAME@REVISION[/FOLDER]"
     parser.add_argument("--source", help=source)
-    parser.add_argument("--size", type=int, help="pixels a side that its images are brought to")
-    default = Path(os.environ.get("SVP_DATA_DIR", "data"))
-    parser.add_argument("--data-dir", type=Path, default=default, help="SVP_DATA_DIR, or data")
-    parser.add_argument("--manifest", type=Path, help="where to write what was found (JSON)")
+    size = "pixels a side that its images are brought to"
+    parser.add_argument("--size", type=commands.integer(1), help=size)
+    commands.add_data_dir(parser)
+    manifest = "where to write what was found (JSON)"
+    parser.add_argument("--manifest", type=commands.file, help=manifest)
     renew = "accept a large set that differs from its manifests; its runs are other runs from then"
     parser.add_argument("--renew", action="store_true", help=renew)
     return parser.parse_args(arguments)
@@ -85,10 +80,12 @@ def fetch(name: str, data_dir: Path, manifest: Path | None = None, renew: bool =
     known = datasets.facts(name)
     places = [manifest_path(name, data_dir)] if known.folder else []
     places += [manifest] if manifest else []
+    require_writable(*(place for place in places if not place.is_file()))  # before gigabytes come
     advice = renewal(name, data_dir, manifest)
     before = {} if renew else read_manifests(name, places[::-1], advice)
     files = find_or_download(name, known, data_dir)
     is_decoded = bool(known.folder) and not any(one.images for one, _ in before.values())
+    require_apart({"--manifest": manifest or data_dir}, {str(path): path for path in files})
     found = inspect(files, data_dir, is_decoded)
     text = describe(name, known, found)
     for place, (recorded, recorded_text) in before.items() if known.folder else ():

@@ -157,7 +157,8 @@ def repository() -> dict:
 
 
 def git(*arguments: str) -> str | None:
-    command = ["git", "-C", str(PACKAGE), *arguments]
+    # no lock of the index, which a killed training would leave behind
+    command = ["git", "--no-optional-locks", "-C", str(PACKAGE), *arguments]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):

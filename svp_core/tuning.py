@@ -7,7 +7,6 @@ python -m svp_core.tuning first config/tuning.yaml --directory results/tuning
 python -m svp_core.batch results/tuning/first.jsonl --directory results/tuning   # then the next
 """
 
-import argparse
 import json
 import random
 import sys
@@ -20,13 +19,15 @@ from typing import NamedTuple
 
 import yaml
 
-from svp_core.config import options, resolve
+from svp_core.config import options, resolve, texts
 from svp_core.config.pairs import ConfigError
 from svp_core.records import RecordError, read_run
-from svp_core.runtime.files import write_atomically
+from svp_core.runtime import commands
+from svp_core.runtime.files import require_apart, require_writable, write_atomically
 from svp_core.seeds import derive
 
 SETTINGS = ("model_options", "method_options", "recipe")  # the keys of a run that have options
+CHOICE = "chosen.yaml"  # the best settings of every family
 Key = tuple[str, str]  # task and family
 
 
@@ -38,24 +39,24 @@ class Result(NamedTuple):
     run: dict  # all settings, without a seed
 
 
+@commands.command()
 def main(arguments: list[str] | None = None) -> int:
     """Write the list of a stage; return 0, or 1 after an error that the user can mend."""
-    parser = argparse.ArgumentParser(prog="python -m svp_core.tuning", description=__doc__)
+    parser = commands.Parser(prog="python -m svp_core.tuning", description=__doc__)
     parser.add_argument("stage", choices=["first", "again", "final"])
     parser.add_argument("study", type=Path, help="tasks, families of settings, spaces (YAML)")
     parser.add_argument("--directory", type=Path, default=Path("results/tuning"))
     count = "take the first trials of every family only, where not all were run"
-    parser.add_argument("--trials", type=int, help=count)
+    parser.add_argument("--trials", type=commands.integer(1), help=count)
     given = parser.parse_args(arguments)
-    try:
-        study = read_study(given.study, given.trials)
-        runs = {"first": first, "again": again, "final": final}[given.stage](study, given.directory)
-        lines = [json.dumps(line(run, given.stage)) + "\n" for run in runs]
-        path = given.directory / f"{given.stage}.jsonl"
-        write_atomically(path, lambda file: file.write("".join(lines).encode()))
-    except (ConfigError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    path = given.directory / f"{given.stage}.jsonl"
+    outputs = {"the list": path, "the choice": given.directory / CHOICE}
+    require_apart(outputs, {"the study": given.study})
+    require_writable(*outputs.values())
+    study = read_study(given.study, given.trials)
+    runs = {"first": first, "again": again, "final": final}[given.stage](study, given.directory)
+    lines = [json.dumps(line(run, given.stage)) + "\n" for run in runs]
+    write_atomically(path, lambda file: file.write("".join(lines).encode()))
     print(f"{path}: {len(lines)} runs")
     return 0
 
@@ -63,14 +64,14 @@ def main(arguments: list[str] | None = None) -> int:
 def read_study(path: Path, count: int | None = None) -> dict:
     """Return the study of a file, of so many trials; raises ConfigError, naming the key."""
     rules = yaml.safe_load(Path(__file__).with_name("tuning.schema.yaml").read_text())
+    text = texts.read(path)
     try:
-        study = yaml.safe_load(path.read_text())
-        if not isinstance(study, dict):
-            raise ConfigError("no mapping of keys to values")
+        study = texts.from_yaml(text)
+        options.require_mapping(study, "")
         study = options.checked(study | ({} if count is None else {"trials": count}), rules, "")
         require_names(study)
-    except (ConfigError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: {' '.join(str(error).split())}") from None
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
     return study
 
 
@@ -179,7 +180,7 @@ def again(study: Mapping, folder: Path) -> list[dict]:
 def final(study: Mapping, folder: Path) -> list[dict]:
     """Return the chosen settings on the test images, with the seeds and sizes of the study.
 
-    The choice is written to chosen.yaml beside them.
+    The choice is written beside them.
     """
     best = {
         key: ranking([one.run for one in found], folder, study["seeds"])[0]
@@ -191,8 +192,11 @@ def final(study: Mapping, folder: Path) -> list[dict]:
         settings = {key: ruled(run, rule)[key] for key in SETTINGS}
         chosen.setdefault(task, {})[name] = result | {"inference": rule} | settings
     text = yaml.safe_dump(chosen, sort_keys=False)
-    write_atomically(folder / "chosen.yaml", lambda file: file.write(text.encode()))
-    return [run for part in study["final"] for run in finals(study, part, best)]
+    runs = [run for part in study["final"] for run in finals(study, part, best)]
+    for run in runs:
+        line(run, "final")  # before anything is written, or the choice would be that of no list
+    write_atomically(folder / CHOICE, lambda file: file.write(text.encode()))
+    return runs
 
 
 def finals(study: Mapping, part: Mapping, best: Mapping[Key, Result]) -> Iterator[dict]:

@@ -36,6 +36,7 @@ def record(**overrides) -> dict:
         "test_accuracy": 90.0,
         "metrics": {"unit_accuracy": [80.0, 90.0]},
         "train_seconds": 1.5,
+        "analysis_seconds": 0.1,
         "train_flops": 4_000_000,
         "epochs": 2,
         "parameters": 1000,

@@ -21,7 +21,8 @@ settings.register_profile(
     "doors",
     max_examples=int(os.environ.get("SVP_EXAMPLES", 25)),
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    derandomize="SVP_EXAMPLES" not in os.environ,  # the same in every run of the suite
+    suppress_health_check=list(HealthCheck),
 )
 settings.load_profile("doors")
 

@@ -36,7 +36,7 @@ def copy_suite(folder: Path) -> Path:
 
 def snakemake(folder: Path, *arguments: str, config: dict | None = None, ok: bool = True) -> str:
     """Run the command in a folder and return all it printed."""
-    environment = os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}"}
+    environment = os.environ | {"PATH": f"{other_python(folder)}:{BIN}:{os.environ['PATH']}"}
     command = [str(BIN / "snakemake"), "--cores", "2", *arguments]
     if config:
         (folder / "tiny.yaml").write_text(yaml.safe_dump(config))
@@ -45,6 +45,16 @@ def snakemake(folder: Path, *arguments: str, config: dict | None = None, ok: boo
     printed = done.stdout + done.stderr
     assert (done.returncode == 0) == ok, printed
     return printed
+
+
+def other_python(folder: Path) -> Path:
+    """A folder for the path with a Python that no job may take: it is not that of Snakemake."""
+    place = folder / "path"
+    place.mkdir(exist_ok=True)
+    for name in ("python", "python3"):
+        (place / name).write_text("#!/bin/sh\necho another Python >&2\nexit 99\n")
+        (place / name).chmod(0o755)
+    return place
 
 
 def default_config() -> dict:

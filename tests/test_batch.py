@@ -79,12 +79,12 @@ GOOD = line("a", NOISY)
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        ("{", "line 2: Expecting property name"),
+        ("{", "line 2: not JSON: Expecting property name"),
         ({"run": GOOD["run"]}, "line 2: 'output' is a required property"),
         (line("b", NOISY, seed=-1), "line 2: run.seed: -1 is less than"),
         (line("b", [*NOISY, "recipe.lr=0"]), "line 2: run.recipe.lr: 0 is less than"),
         (GOOD | {"checkpoint": ""}, "line 2: checkpoint: ''"),
-        (GOOD, "output: 2 runs have "),
+        (GOOD, "line 2, output of digits/mlp/svp/default/0 and line 1, output of"),
     ],
 )
 def test_a_bad_list_is_refused_before_any_training(tmp_path, capsys, bad, message):
@@ -119,8 +119,22 @@ def test_a_time_limit_saves_and_the_same_command_continues(tmp_path, capsys, mon
     assert record(tmp_path, "a") == without_times(run(tmp_path / "single", LONG))
 
 
+def test_a_second_ctrl_c_ends_the_workers_at_once(tmp_path, capsys, monkeypatch):
+    write(tmp_path, line("a", LONG), line("b", NOISY))
+
+    def twice():
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+        return 0.0
+
+    once_in_epoch_2(tmp_path, monkeypatch, twice)
+    assert train(tmp_path, 1) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+    assert not (tmp_path / "runs/a.json").exists()
+
+
 def test_a_worker_that_dies_fails_its_run_only(tmp_path, capsys, monkeypatch):
-    given = SimpleNamespace(workers=1, minutes=1.0, device="cpu", data_dir=tmp_path)
+    given = SimpleNamespace(workers=1, minutes=1.0, device=torch.device("cpu"), data_dir=tmp_path)
     write(tmp_path, line("a", LONG), line("b", NOISY))
     many = batch.Batch(batch.read_jobs(tmp_path / "runs.jsonl", tmp_path), given)
     many.deadline = 60.0
@@ -156,7 +170,8 @@ def test_a_signal_to_all_processes_saves(tmp_path, number):
         time.sleep(0.1)
     os.killpg(process.pid, number)
     printed, _ = process.communicate(timeout=60)
-    assert process.returncode == 75 and "Traceback" not in printed, printed
+    assert process.returncode == {signal.SIGINT: 130, signal.SIGTERM: 75}[number], printed
+    assert "Traceback" not in printed, printed
     assert (tmp_path / "checkpoints/a.pt").exists()
 
 

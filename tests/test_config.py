@@ -19,7 +19,7 @@ def test_defaults_are_filled_in():
     assert config["variant"] == "default"
     recipe = options.schema(options.declared("", "recipe"))["properties"]
     assert config["recipe"] == {name: rules["default"] for name, rules in recipe.items()}
-    assert config["metrics"] == ["nll", "ece"] and config["metrics_every_epoch"] is False
+    assert config["metrics"] == ["nll", "ece"] and config["metrics_every"] is None
 
 
 def test_resolving_twice_changes_nothing():

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 import sys
 import tomllib
 from importlib import metadata
@@ -74,29 +75,62 @@ def test_rule_environments_repeat_the_lock(path):
     assert pins == {name: LOCKED[name] for name in pins}
 
 
-TABLES = list((ROOT / "svp_core/tables").glob("*.py"))
+# what no rule runs in the environment of torch: tables and claims, and a command for users
+ELSEWHERE = ("tables/*.py", "claims/*.py", "compare.py")
+TABLES = [path for pattern in ELSEWHERE for path in (ROOT / "svp_core").glob(pattern)]
+COLLECTING = f"""
+import sys
+
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {{blocked}}:
+            raise ImportError(f"{{{{name}}}} is not in the environment")
+
+sys.meta_path.insert(0, Blocked())
+sys.path.insert(0, {str(ROOT)!r})
+{{imports}}
+from svp_core.config.comparison import with_defaults
+with_defaults({{record}})
+"""
 
 
-def files(folder):
-    """Source files of a folder; svp_core is meant without the library of tables in it."""
-    return [path for path in (ROOT / folder).rglob("*.py") if path not in TABLES]
-
-
-@pytest.mark.parametrize(
-    ("paths", "environment"),
-    [
-        (files("svp_core"), "torch.yaml"),
-        ([*TABLES, *files("figures"), *files("workflow/scripts")], "figures.yaml"),
-    ],
-    ids=["svp_core", "tables and figures"],
-)
-def test_rule_environments_hold_every_import(paths, environment):
-    pins = load_pins(load_environment(ROOT / "envs" / environment)[1])
+def test_the_environment_of_training_holds_every_import():
+    pins = load_pins(load_environment(ROOT / "envs/torch.yaml")[1])
     distributions = metadata.packages_distributions()
+    paths = [path for path in (ROOT / "svp_core").rglob("*.py") if path not in TABLES]
     for path in reached(paths):
         for name in imported_modules(path) - sys.stdlib_module_names - OWN_PACKAGES:
             owners = {canonicalize_name(owner) for owner in distributions.get(name, [])}
             assert owners & pins.keys(), f"{path.relative_to(ROOT)} imports {name}"
+
+
+def with_requirements(names):
+    """Distributions, and what they require, directly or not."""
+    pending, found = list(names), set()
+    while pending:
+        if (name := pending.pop()) not in found:
+            found.add(name)
+            for one in map(Requirement, metadata.requires(name) or []):
+                if not one.marker or one.marker.evaluate({"extra": ""}):
+                    pending.append(canonicalize_name(one.name))
+    return found
+
+
+def test_the_environment_of_tables_and_figures_holds_every_import():
+    there = with_requirements(load_pins(load_environment(ROOT / "envs/figures.yaml")[1]))
+    blocked = {
+        name
+        for name, owners in metadata.packages_distributions().items()
+        if name not in OWN_PACKAGES and not there & set(map(canonicalize_name, owners))
+    }
+    assert {"torch", "datasets", "sklearn"} <= blocked and not {"numpy", "pandas"} & blocked
+    paths = [*ROOT.glob("figures/*.py"), *ROOT.glob("workflow/scripts/*.py")]
+    modules = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in paths]
+    imports = "\n".join(f"import {name}" for name in modules)
+    record = {"dataset": "digits", "model": "vit", "method": "sll", "seed": 0}
+    code = COLLECTING.format(blocked=blocked, imports=imports, record=record)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def reached(paths):

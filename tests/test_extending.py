@@ -78,31 +78,31 @@ def test_a_block_is_formatted_and_explained(name):
 
 def test_method_model_dataset_and_projection_are_trained(extended):
     runs = pd.read_csv(extended / "results/tables/runs.csv")
-    assert set(runs["method"]) == {"bp", "dfa", "svp"} and set(runs["model"]) == {"gated"}
+    assert set(runs["method"]) == {"bp", "hsic", "svp"} and set(runs["model"]) == {"gated"}
     assert set(runs["dataset"]) == {"parity"} and set(runs["status"]) == {"completed"}
     runs = runs.set_index(["method", "variant"])
-    assert runs.loc[("dfa", "default"), "method_options.feedback"] == 2.0
+    assert runs.loc[("hsic", "default"), "method_options.label_weight"] == 50.0
     assert runs.loc[("svp", "uniform"), "method_options.projection"] == "uniform"
     assert (runs["test_accuracy"] > 60).all()
 
 
 def test_a_metric_is_in_the_table_of_metrics(extended):
     metrics = pd.read_csv(extended / "results/tables/metrics.csv")
-    rows = metrics[metrics["metric"] == "unit_participation_ratio"]
-    assert set(rows["method"]) == {"bp", "dfa", "svp"}
+    rows = metrics[metrics["metric"] == "unit_sparsity"]
+    assert set(rows["method"]) == {"bp", "hsic", "svp"}
     assert (rows.groupby("method")["unit"].nunique() == 3).all()
-    assert rows["value"].between(1, 32).all()
+    assert rows["value"].between(0, 100).all()
 
 
 def test_an_option_is_refused_by_name(extended):
     (extended / "bad.yaml").write_text(
-        "tasks:\n  parity/gated: {recipe: {micro_batches: 2}, dfa: {feedback: 0}}\n"
+        "tasks:\n  parity/gated: {recipe: {micro_batches: 2}, hsic: {label_weight: 0}}\n"
     )
     printed = snakemake(extended, "-n", *CONFIG, "bad.yaml", ok=False)
-    assert "feedback: 0 is less than or equal to the minimum of 0" in printed
+    assert "label_weight: 0 is less than or equal to the minimum of 0" in printed
     (extended / "bad.yaml").write_text("tasks:\n  parity/gated: {recipe: {micro_batches: 2}}\n")
     printed = snakemake(extended, "-n", *CONFIG, "bad.yaml", ok=False)
-    assert "method_options.feedback: errors travel once a batch" in printed
+    assert "method_options.label_weight: a batch is compared as a whole" in printed
 
 
 def test_an_ablation_has_a_table_a_figure_and_a_caption(extended):
@@ -124,8 +124,8 @@ def test_a_figure_is_drawn(extended):
 
 
 def test_a_method_costs_what_its_step_takes(extended):
-    command = ["-m", "svp_core.cost.simulate", "name=mlp", "model=mlp", "series=[{method: dfa}]"]
-    output = extended / "dfa.json"
+    command = ["-m", "svp_core.cost.simulate", "name=mlp", "model=mlp", "series=[{method: hsic}]"]
+    output = extended / "hsic.json"
     command += ["sweeps=[{depth: [2]}]", "--output", str(output)]
     subprocess.run([sys.executable, *command], cwd=extended, check=True, capture_output=True)
     values = {row["quantity"]: row["value"] for row in json.loads(output.read_text())["rows"]}

@@ -9,18 +9,26 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 from builders import completed, cost_rows, diverged, write_records
 from made_costs import EVERY_COST, OTHER_COST, cost_table, texts
 
 from figures import accuracy, accuracy_flops, learning_curves, unit_accuracy
 from svp_core import tables
-from workflow.scripts import collect_runs, summarise
+from svp_core.spectrum import gram
+from svp_core.training.evaluation import packed
+from workflow.scripts import collect_representations, collect_runs, summarise
 
 INPUTS = {
     "accuracy": ["runs", "summary"],
     "learning_curves": ["curves"],
     "unit_accuracy": ["metrics"],
     "accuracy_flops": ["runs"],
+    "probe": ["metrics"],
+    "gradient_alignment": ["metrics"],
+    "posterior_agreement": ["metrics"],
+    "cka": ["cka"],
+    "pca": ["pca"],
     "memory": ["cost"],
     "pareto": ["cost"],
     "projection": ["cost"],
@@ -33,6 +41,7 @@ def write_tables(folder, records, cost=()):
     output = ["--output-dir", str(folder)]
     folder.mkdir(exist_ok=True)
     collect_runs.main([*write_records(folder, records), *output])
+    collect_representations.main([*write_records(folder, records), "--baseline", "bp", *output])
     summarise.main([str(folder / "runs.csv"), "--baseline", "bp", *output])
     rows = cost_table(list(cost) or cost_rows())
     tables.write({folder / "cost.csv": tables.csv_bytes(rows)})
@@ -54,8 +63,24 @@ def grid(datasets, models, series, seeds):
     for dataset, model, (method, variant), seed in product(datasets, models, series, range(seeds)):
         accuracies = [90.0 + seed] if method == "bp" else [80.0, 89.0 + seed]
         names = {"dataset": dataset, "model": model, "method": method, "variant": variant}
-        records.append(completed(accuracies, **names, seed=seed))
+        records.append(with_insides(completed(accuracies, **names, seed=seed)))
     return records
+
+
+def with_insides(record):
+    """The record with what figures of the inside read; the network of one unit has two blocks."""
+    several = len(record["curves"][-1]["unit_accuracy"]) > 1
+    generator = torch.Generator().manual_seed(record["config"]["seed"])
+    activations = [torch.randn(20, 5, generator=generator) for _ in range(2)]
+    record["metrics"] |= {"unit_probe": [85.0, 91.0]}
+    if several:
+        record["metrics"] |= {"unit_gradient_cosine": [-0.2, 1.0], "unit_agreement": [None, 95.0]}
+        record["metrics"] |= {"unit_bhattacharyya": [None, 0.1]}
+    record["representations"] = {
+        "labels": [index % 4 for index in range(20)],
+        "grams": [packed(gram(one)) for one in activations],
+    }
+    return record
 
 
 SMALL = grid(["mnist"], ["mlp"], [("bp", "default"), ("svp", "default")], 3)
@@ -186,7 +211,7 @@ def test_a_method_of_one_unit_is_a_horizontal_line_whatever_its_name():
 
 
 def test_figures_import_no_torch():
-    scripts = ", ".join(f"figures.{figure}" for figure in [*INPUTS, "ablation"])
+    scripts = ", ".join(f"figures.{figure}" for figure in [*INPUTS, "ablation", "collapse"])
     command = f"import sys, {scripts}; sys.exit(bool({{'torch', 'workflow'}} & set(sys.modules)))"
     root = Path(__file__).parents[1]
     assert subprocess.run([sys.executable, "-c", command], cwd=root).returncode == 0
@@ -202,7 +227,7 @@ def test_a_matplotlibrc_in_the_working_directory_changes_nothing(small, tmp_path
         assert path.read_bytes() == other.read_bytes()
 
 
-@pytest.mark.parametrize("figure", [*INPUTS, "ablation", "reach"])
+@pytest.mark.parametrize("figure", [*INPUTS, "ablation", "collapse", "reach"])
 def test_a_figure_says_what_it_asks_in_its_first_line(figure):
     first, _, rest = importlib.import_module(f"figures.{figure}").__doc__.partition("\n\n")
     assert first.endswith(".") and "\n" not in first and rest.strip()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import small_sets
-from test_training import CUDA, ROOT, run, without_times
+from test_training import CUDA, ROOT, Killed, run, without_times
 
 from svp_core import fetch
 from svp_core.methods.svp import SVP
@@ -56,7 +56,8 @@ def command(folder: Path, settings: list[str]) -> list[str]:
 def interrupt(folder: Path, settings: list[str], step: int, number: int = signal.SIGTERM) -> None:
     with pytest.MonkeyPatch.context() as patch:
         signal_at(patch, step, number)
-        assert main(command(folder, settings)) == interruption.EXIT_CODE == 75
+        code = 130 if number == signal.SIGINT else 75
+        assert main(command(folder, settings)) == code
     assert sorted(path.name for path in folder.iterdir()) == ["run.lock", "run.pt"]
 
 
@@ -76,6 +77,45 @@ def test_a_run_on_a_gpu_left_in_mid_epoch_ends_with_the_same_record(tmp_path):
     whole = run(tmp_path / "whole", settings)
     interrupt(tmp_path / "left", settings, 7)
     assert without_times(run(tmp_path / "left", settings)) == without_times(whole)
+
+
+def test_ctrl_c_saves_the_epoch_begun_and_says_so_in_a_line(tmp_path, undisturbed, capsys):
+    interrupt(tmp_path, NOISY, STEPS + 5, signal.SIGINT)
+    error = capsys.readouterr().err
+    assert error == (
+        "interrupted by SIGINT after epoch 1 and step 5 of the next; the same command continues\n"
+    )
+    assert without_times(run(tmp_path, NOISY)) == undisturbed
+
+
+def test_a_second_ctrl_c_waits_for_nothing(tmp_path, capsys, monkeypatch):
+    """The checkpoint stays as it was."""
+    interrupt(tmp_path, NOISY, STEPS + 1)
+    before = (tmp_path / "run.pt").read_bytes()
+    capsys.readouterr()
+
+    def twice():
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(interruption, "check", twice)
+    assert main(command(tmp_path, NOISY)) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+    assert (tmp_path / "run.pt").read_bytes() == before
+
+
+def test_a_signal_that_was_ignored_at_the_start_stays_so(monkeypatch):
+    """As Ctrl-C is in the workers of a batch, which their parent asks to leave."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with interruption.listening():
+            os.kill(os.getpid(), signal.SIGINT)
+            interruption.check()
+            os.kill(os.getpid(), signal.SIGUSR1)
+            with pytest.raises(interruption.Interrupted, match="^SIGUSR1$"):
+                interruption.check()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_run_may_be_left_again_and_again(tmp_path, undisturbed):
@@ -104,8 +144,8 @@ def test_a_long_epoch_is_saved_in_between(tmp_path, undisturbed, monkeypatch):
     """A process that dies without a word loses no more than what it did since the last save."""
     with monkeypatch.context() as patch:
         signal_at(patch, 8, signal.SIGALRM)
-        signal.signal(signal.SIGALRM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        with pytest.raises(KeyboardInterrupt):
+        signal.signal(signal.SIGALRM, lambda *_: (_ for _ in ()).throw(Killed))
+        with pytest.raises(Killed):
             main([*command(tmp_path, NOISY), "--checkpoint-minutes", "0"])
     state = Saving(tmp_path / "run.pt", 0).load(undisturbed | undisturbed["provenance"])
     assert state["position"]["step"] == 7

@@ -18,6 +18,7 @@ from networks import (
     saved,
 )
 from new_files import write
+from test_training import Killed
 
 from svp_core.config import resolve
 from svp_core.config.pairs import ConfigError
@@ -73,7 +74,7 @@ def test_an_epoch_left_between_two_steps_has_the_loss_of_a_whole_one(tmp_path, m
         if left_at:
             with monkeypatch.context() as patch:
                 patch.setattr("svp_core.training.run.interruption.check", stop_after(left_at))
-                with pytest.raises(KeyboardInterrupt):
+                with pytest.raises(Killed):
                     main([*settings, *files])
         assert main([*settings, *files]) == 0
         record = json.loads((tmp_path / f"{name}.json").read_text())
@@ -87,7 +88,7 @@ def stop_after(checks: int):
 
     def check():
         if next(calls, None) is None:
-            raise KeyboardInterrupt
+            raise Killed
 
     return check
 

@@ -51,12 +51,12 @@ COMPUTED = [
     ("runtime/device.py", "cudnn.allow_tf32 = False", "cudnn.allow_tf32 = True"),
     ("local/alignments/gaussian_kl.py", "2 * options", "3 * options"),
     ("local/projections/gaussian.py", "columns**0.5", "columns**0.4"),
-    ("models/mlp.py", "nn.ReLU())\n    rest", "nn.GELU())\n    rest"),
+    ("models/mlp.py", "active())\n    rest", "nn.GELU())\n    rest"),
     ("recipe.py", "fused=True)\n    momentum", "fused=False)\n    momentum"),
     ("datasets/digits.py", "def load(", "def load(*, added=1, "),
     ("metrics/nll.py", ".double()", ".float()"),
     ("metrics/accuracy.py", "100 *", "99 *"),
-    ("training/evaluation.py", "FEATURE_IMAGES = 1000", "FEATURE_IMAGES = 500"),
+    ("training/evaluation.py", "EVALUATION_BATCH = 500", "EVALUATION_BATCH = 400"),
 ]
 
 

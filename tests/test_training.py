@@ -47,16 +47,20 @@ def without_times(record: dict) -> dict:
     return record
 
 
+class Killed(BaseException):
+    """In place of a signal that nobody can hear."""
+
+
 def interrupted(folder: Path, settings: list[str] = TINY) -> Path:
     """A checkpoint after the first of the epochs."""
 
     def stop(*arguments):
-        raise KeyboardInterrupt
+        raise Killed
 
     checkpoint = folder / "run.pt"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("svp_core.training.run.evaluate", once_then(stop))
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(Killed):
             run(folder, settings)
     assert checkpoint.exists()
     return checkpoint

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 from suite_copy import BIN, ROOT, TINY, change, copy_suite, default_config, snakemake
 
@@ -55,37 +54,6 @@ def test_the_default_grid_is_planned(suite):
 
 def test_the_smoke_config_is_planned(suite):
     assert jobs(snakemake(suite, "-n", "--configfile", "config/smoke.yaml"))["train"] == 13
-
-
-@pytest.mark.parametrize(
-    ("path", "value", "message"),
-    [
-        ("grid.seed", [0, "one"], r"\['grid'\]\['seed'\]\[1\]"),
-        ("tasks.digits_mlp", {}, "'digits_mlp' does not match"),
-        ("variants", [{"name": "default", "method": "svp"}], r"\['variants'\]\[0\]"),
-        ("cost.quick.simulate.mlp", [{"depth": [0]}], r"\['depth'\]\[0\]"),
-    ],
-)
-def test_the_schema_names_what_is_wrong(path, value, message):
-    with pytest.raises(WorkflowError, match=message):
-        validate(
-            change(default_config(), path, value), ROOT / "workflow/schemas/config.schema.yaml"
-        )
-
-
-@pytest.mark.parametrize(
-    ("path", "value", "message"),
-    [
-        ("grid.sede", [0], "'sede' was unexpected"),
-        ("tasks.digits/mlp.svp", {"beta": -1}, "config tasks.digits/mlp.svp.beta: -1 is less than"),
-        ("cost.full.measure.mpl", [{}], "config cost.full.measure.mpl: not in cost.models"),
-    ],
-)
-def test_a_bad_config_stops_before_any_job(suite, path, value, message):
-    printed = snakemake(suite, config=change(TINY, path, value), ok=False)
-    assert re.search(message, printed), printed
-    assert "Traceback" not in printed
-    assert not (suite / "results").exists() and not (suite / "logs").exists()
 
 
 def test_the_full_cost_study_is_planned_apart_from_the_grid(suite):

@@ -8,13 +8,20 @@ WIDTH = 200
 FAILED = re.compile(r"^Error in \w*rule (\S+):\n((?:    .*\n)+)", re.M)
 
 
-def last_line(path: Path) -> str:
-    """The last line of a log that says something, cut to a width."""
+def last_lines(path: Path, count: int) -> list[str]:
+    """The last lines of a log that say something, cut to a width; none where there is no log."""
     try:
-        lines = [line for line in path.read_text(errors="replace").splitlines() if line.strip()]
+        lines = path.read_text(errors="replace").splitlines()
     except OSError:
-        return "no log was written"
-    return lines[-1].strip()[:WIDTH] if lines else "its log is empty"
+        return []
+    return [line.rstrip()[:WIDTH] for line in lines if line.strip()][-count:]
+
+
+def last_line(path: Path) -> str:
+    """The last line of a log, or why there is none."""
+    if lines := last_lines(path, 1):
+        return lines[0].strip()
+    return "its log is empty" if path.is_file() else "no log was written"
 
 
 def failed_jobs(text: str) -> dict[str, str]:

@@ -3,17 +3,18 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import cached_property
 from itertools import product
 from pathlib import Path
 
 from svp_core import datasets, planned, provenance, records
-from svp_core.config import AXES, options, require_file, resolve
+from svp_core.config import options, require_file, resolve
 from svp_core.config.pairs import ConfigError, format_pairs
 from svp_core.data import own
 from svp_core.data.files import checksum
 from svp_core.data.manifest import manifest_path
-from workflow import studies
+from workflow import checking, studies
 from workflow.tasks import base_run, changed
 
 RUN = "{dataset}/{model}/{method}/{variant}/{seed}"
@@ -36,7 +37,7 @@ class Plan:
 
     def __init__(self, config: Mapping, data_dir: Path | None = None):
         own.require(config.get("datasets", {}))
-        refuse_unknown_names(config)
+        checking.refuse_unknown_names(config)
         self.config, self.data_dir = config, data_dir
         self.grid = grid_runs(config)
         self.studies: dict[str, studies.Study] = {}
@@ -44,10 +45,12 @@ class Plan:
 
     def add_study(self, study: studies.Study) -> None:
         """Plan the runs of a question; those that the grid has, too, are the same runs."""
+        study.check()
         if study.name in self.studies:
             raise ConfigError(f"{study.name}: two ablations of this name")
         self.studies[study.name] = study
         vars(self).pop("ablations", None)
+        vars(self).pop("possible", None)
 
     def study_runs(self, name: str) -> tuple[list[str], list[str]]:
         """Return the names of a study's runs, and why others were left out."""
@@ -56,9 +59,18 @@ class Plan:
 
     @cached_property
     def ablations(self) -> dict[str, dict]:
-        """The runs of all studies by name."""
+        """The runs of all studies by name; raises ConfigError if one of them is impossible."""
         found = (studies.runs(self.config, study)[0] for study in self.studies.values())
-        return {RUN.format(**run): run for runs in found for run in runs}
+        return named(run for runs in found for run in runs)
+
+    @cached_property
+    def possible(self) -> dict[str, dict]:
+        """The same without the studies that are impossible, which nobody may have asked for."""
+        found = {}
+        for study in self.studies.values():
+            with suppress(ConfigError):
+                found |= named(studies.runs(self.config, study)[0])
+        return found
 
     def claim_studies(self) -> list[str]:
         """Return the studies of claims: the config names them, the grid has their tasks."""
@@ -77,7 +89,7 @@ class Plan:
 
     def run(self, name: str) -> dict:
         """Return the resolved config of a run."""
-        found = self.grid.get(name) or self.ablations.get(name)
+        found = self.grid.get(name) or self.possible.get(name)
         if found is None:
             raise ConfigError(f"{record_path(name)} is not planned by the config")
         return found
@@ -136,10 +148,23 @@ class Plan:
             self.hashes[key] = provenance.source_hash(provenance.run_sources(run))
         return self.hashes[key]
 
+    def part(self, name: str) -> dict[str, dict]:
+        """Return the runs of a part: grid, needed or ablations; raises ConfigError."""
+        return getattr(self, name)
+
+    def manifests(self, part: str) -> list[str]:
+        """Return the manifests that the runs of a part need."""
+        return manifests({run["dataset"] for run in self.part(part).values()})
+
     def datasets(self) -> set[str]:
         """Return the datasets of all runs."""
         tasks = (task for one in self.studies.values() for task in one.tasks)
         return {run["dataset"] for run in self.grid.values()} | {one.split("/")[0] for one in tasks}
+
+
+def named(runs: Iterable[Mapping]) -> dict[str, dict]:
+    """Return runs by their names."""
+    return {RUN.format(**run): run for run in runs}
 
 
 def run_name(wildcards) -> str:
@@ -147,7 +172,10 @@ def run_name(wildcards) -> str:
 
 
 def manifests(names: Iterable[str]) -> list[str]:
-    """Return the manifests of those of the datasets that are files."""
+    """Return the manifests of those of the datasets that are files; raises ConfigError."""
+    names = list(names)
+    for name in names:
+        require_file("dataset", name)
     return [MANIFEST.format(dataset=name) for name in names if datasets.facts(name).is_fetched]
 
 
@@ -225,6 +253,12 @@ def grid_runs(config: Mapping) -> dict[str, dict]:
     return runs
 
 
+def audit_sources() -> str:
+    """Return the hash of the code that the audit of locality looks at: that of every method."""
+    names = (f"methods.{name}" for name in options.names("methods"))
+    return provenance.source_hash(provenance.sources("locality", "models.mlp", *names))
+
+
 def grid_tasks(grid: Mapping) -> list[str]:
     """Return every dataset/model of the grid but those that it leaves out."""
     tasks = [f"{dataset}/{model}" for dataset, model in product(grid["dataset"], grid["model"])]
@@ -247,47 +281,3 @@ def add_seeds(runs: dict[str, dict], run: dict, seeds: Iterable[int]) -> None:
         if name in runs:
             raise ConfigError(f"config variants: {name} is planned twice; rename its variant")
         runs[name] = resolved | {"seed": seed}
-
-
-def refuse_unknown_names(config: Mapping) -> None:
-    """Stop at a name that does not exist, and at options that no run would have."""
-    named = [("method", "baseline", config["baseline"])]
-    named += [("metric", "metrics", metric) for metric in config["metrics"]]
-    named += [("dataset", "target_accuracy", dataset) for dataset in config["target_accuracy"]]
-    for axis in ("dataset", "model", "method"):
-        named += [(axis, "grid", name) for name in config["grid"][axis]]
-    named += [("method", f"variants.{one['name']}", one["method"]) for one in config["variants"]]
-    asked = [("ablations", config["ablations"]["tasks"])]
-    asked += [(f"variants.{one['name']}", one.get("tasks", ())) for one in config["variants"]]
-    for key, tasks in asked:
-        for dataset, model in (task.split("/") for task in tasks):
-            named += [("dataset", f"{key}.tasks", dataset), ("model", f"{key}.tasks", model)]
-    try:
-        for axis, key, name in named:
-            require_file(axis, name, f"{key}.")
-        for task, given in config["tasks"].items():
-            refuse_unknown_options(task, given)
-    except ConfigError as error:
-        raise ConfigError(f"config {error}") from None
-
-
-def refuse_unknown_options(task: str, given: Mapping) -> None:
-    """Check what a task says of its model, its recipe and its methods."""
-    dataset, model = task.split("/")
-    require_file("dataset", dataset, f"tasks.{task}.")
-    require_file("model", model, f"tasks.{task}.")
-    kinds = {"recipe": ("", "recipe"), "model": (AXES["model"], model)}
-    for key, values in given.items():
-        if key != "own" and key not in kinds:
-            require_file("method", key, f"tasks.{task}.")
-            options.fill(AXES["method"], key, values, f"tasks.{task}.{key}.")
-        elif key in kinds:
-            options.fill(*kinds[key], values, f"tasks.{task}.{key}.")
-    for method, changes in given.get("own", {}).items():
-        require_file("method", method, f"tasks.{task}.own.")
-        if not isinstance(changes, Mapping):
-            raise ConfigError(f"tasks.{task}.own.{method}: {changes} is not a mapping")
-        for key, values in changes.items():
-            if key not in kinds:
-                raise ConfigError(f"tasks.{task}.own.{method}.{key}: not one of {sorted(kinds)}")
-            options.fill(*kinds[key], values, f"tasks.{task}.own.{method}.{key}.")

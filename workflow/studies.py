@@ -5,24 +5,33 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from itertools import product
 
-from svp_core.config import filled, options, places, require_file, resolve
+from svp_core.config import NAME, SCHEMA, filled, options, places, require_file, resolve
 from svp_core.config.pairs import ConfigError
-from workflow.tasks import base_run, changed
+from workflow.tasks import MEASURED, base_run, changed
 
 KINDS = ("model_options.", "recipe.")
 SAFE = r"[A-Za-z0-9_.+-]+"  # of paths, wildcards and shells
+
+STUDY = {  # of what a file of workflow/ablations gives
+    "properties": {
+        "name": NAME | {"pattern": "[A-Za-z0-9_]+"},
+        "seed": {"type": "array", "items": SCHEMA["properties"]["seed"], "minItems": 1},
+        "tasks": {"type": "array", "items": {"type": "string"}, "minItems": 1},
+    }
+}
 
 
 @dataclass(frozen=True)
 class Study:
     """A question: lists among the options are varied, single values are fixed.
 
-    A method, or several, each with options of its own besides those that all of them have.
+    A method, or several, each with options of its own besides those that all of them have; so do
+    tasks where they are a mapping. What is measured, and when, may be fixed like an option.
     """
 
     name: str
     method: str | Mapping[str, Mapping]
-    tasks: tuple[str, ...]
+    tasks: tuple[str, ...] | Mapping[str, Mapping]
     seeds: tuple[int, ...]
     options: Mapping
 
@@ -31,16 +40,22 @@ class Study:
         """The options of every method alone."""
         return {self.method: {}} if isinstance(self.method, str) else self.method
 
-    def combinations(self) -> Iterator[tuple[str, dict]]:
-        """Yield the method and the options of every cell."""
-        for method, own in self.methods.items():
-            options = {**self.options, **own}
+    def check(self) -> None:
+        """Raise ConfigError for a name that is no file's, or tasks or seeds that are none."""
+        given = {"name": self.name, "seed": list(self.seeds), "tasks": list(self.tasks)}
+        options.checked(given, STUDY, f"ablation {self.name}: ")
+
+    def combinations(self) -> Iterator[tuple[str, str, dict]]:
+        """Yield the task, the method and the options of every cell."""
+        of_tasks = self.tasks if isinstance(self.tasks, Mapping) else dict.fromkeys(self.tasks, {})
+        for (task, given), (method, own) in product(of_tasks.items(), self.methods.items()):
+            options = {**self.options, **given, **own}
             axes = [
                 values if isinstance(values, list | tuple | range) else [values]
                 for values in options.values()
             ]
             for values in product(*axes):
-                yield method, dict(zip(options, values, strict=True))
+                yield task, method, dict(zip(options, values, strict=True))
 
 
 def runs(config: Mapping, study: Study) -> tuple[list[dict], list[str]]:
@@ -52,7 +67,7 @@ def runs(config: Mapping, study: Study) -> tuple[list[dict], list[str]]:
     try:
         for method in study.methods:
             require_file("method", method)
-        for task, (method, cell) in product(study.tasks, study.combinations()):
+        for task, method, cell in study.combinations():
             run, reason = resolved(base_run(config, task, method, "it"), cell)
             if run:
                 found[task, method, run["variant"]] = run
@@ -82,9 +97,12 @@ def with_cell(base: dict, cell: Mapping) -> dict:
     """Return a task's run with the options of a cell."""
     changes: dict[str, dict] = {}
     for path, value in cell.items():
+        if path in MEASURED:
+            continue
         key, name = located(path)
         changes.setdefault(key, {})[name] = value
-    return changed(base, changes)
+    measured = {key: cell[key] for key in MEASURED if key in cell}
+    return changed(base, changes) | measured
 
 
 def located(path: str) -> tuple[str, str]:
@@ -105,13 +123,18 @@ def unknown(run: Mapping) -> dict[str, list[str]]:
 
 def needed(base: dict, cell: Mapping) -> dict:
     """Return a cell without what changes nothing, so that equal runs have equal names."""
-    everything, kept = filled(with_cell(base, cell)), dict(cell)
+    everything, kept = whole(with_cell(base, cell)), dict(cell)
     for path in sorted(cell):
         rest = {key: value for key, value in kept.items() if key != path}
         run = with_cell(base, rest)
-        if not unknown(run) and filled(run) == everything:
+        if not unknown(run) and whole(run) == everything:
             kept = rest
     return kept
+
+
+def whole(run: Mapping) -> dict:
+    """Return all that a cell may decide of a run, defaults filled in."""
+    return filled(run) | {key: run[key] for key in MEASURED}
 
 
 def variant_name(run: Mapping, cell: Mapping) -> str:
@@ -119,7 +142,9 @@ def variant_name(run: Mapping, cell: Mapping) -> str:
     parts = []
     for path in sorted(cell):
         key, name = located(path)
-        declared = options.schema(options.of(*places(run)[key], run[key]))["properties"][name]
+        declared = {}
+        if path not in MEASURED:
+            declared = options.schema(options.of(*places(run)[key], run[key]))["properties"][name]
         is_real = "number" in declared.get("type", "") and not isinstance(cell[path], str)
         text = written(cell[path], is_real)
         if not re.fullmatch(SAFE, text):
@@ -139,3 +164,8 @@ def written(value, is_real: bool = False) -> str:
 
 def described(cell: Mapping) -> str:
     return ", ".join(f"{path}={written(value)}" for path, value in cell.items()) or "the default"
+
+
+def refuse_base() -> None:
+    """Say what to ask for in place of the rule that all ablations are made of."""
+    raise ConfigError("ablation: no question of its own; ask for one of workflow/ablations, or all")

@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping
 
-from svp_core.config import options, places
+from svp_core.config import options, places, require_file
 from svp_core.config.pairs import ConfigError
+
+MEASURED = ("metrics", "metrics_every", "metrics_images", "gram_images")  # of every run alike
 
 
 def base_run(config: Mapping, task: str, method: str, wanted_by: str) -> dict:
-    """Return the run of a method on a task, without variant and seed."""
+    """Return the run of a method on a task, without variant and seed; raises ConfigError."""
+    for axis, name in zip(("dataset", "model"), task.split("/"), strict=False):
+        require_file(axis, name, f"{task}: ")
     if task not in config["tasks"]:
         raise ConfigError(f"config tasks.{task}: missing, but {wanted_by} asks for it")
     dataset, model = task.split("/")
@@ -20,8 +24,7 @@ def base_run(config: Mapping, task: str, method: str, wanted_by: str) -> dict:
         "model_options": given.get("model", {}) | own.get("model", {}),
         "method_options": given.get(method, {}),
         "recipe": given.get("recipe", {}) | own.get("recipe", {}),
-        "metrics": config["metrics"],
-        "metrics_every_epoch": config["metrics_every_epoch"],
+        **{key: config[key] for key in MEASURED},
     }
 
 

@@ -11,7 +11,8 @@ from svp_core.config.pairs import ConfigError
 from svp_core.config.run import Run
 from svp_core.data import own
 
-NAME = {"type": "string", "pattern": "^[a-zA-Z0-9_.+-]+$"}
+# a folder's name: file systems end at 255 bytes, and `..` is another folder
+NAME = {"type": "string", "pattern": "^[a-zA-Z0-9_+-][a-zA-Z0-9_.+-]*$", "maxLength": 200}
 OPTIONS = {"type": "object", "default": {}}
 SCHEMA = {
     "type": "object",
@@ -32,6 +33,7 @@ SCHEMA = {
             "description": "decides initial weights, data order and projections",
             "type": "integer",
             "minimum": 0,
+            "maximum": 2**32 - 1,  # of NumPy, and exact in every reader of tables
         },
         "recipe": {"description": "how the parameters are trained, for every method"} | OPTIONS,
         "metrics": {
@@ -41,10 +43,26 @@ SCHEMA = {
             "uniqueItems": True,
             "default": ["nll", "ece"],
         },
-        "metrics_every_epoch": {
-            "description": "after every epoch, not only after the last",
-            "type": "boolean",
-            "default": False,
+        "metrics_every": {
+            "description": "epochs from one measurement to the next; null measures after the last"
+            " one alone, which is measured in any case",
+            "type": ["integer", "null"],
+            "minimum": 1,
+            "default": None,
+        },
+        "metrics_images": {
+            "description": "test images, of every class in proportion, that metrics of units'"
+            " activations look at; others look at all of them",
+            "type": "integer",
+            "minimum": 50,
+            "default": 400,
+        },
+        "gram_images": {
+            "description": "test images of which the record keeps inner products of activations,"
+            " for comparisons of units and runs (CKA, PCA); 0 keeps none",
+            "type": "integer",
+            "minimum": 0,
+            "default": 0,
         },
     },
 }
@@ -74,10 +92,16 @@ def refusals(
     model, method, recipe = (
         options.fill(*place, config[key]) for key, place in places(config).items()
     )
+    if method.models and config["model"] not in method.models:
+        known = ", ".join(method.models)
+        yield f"model: {config['method']} is defined for {known}, not for {config['model']}"
+        return  # its options mean nothing there
     sizes = json.dumps(config["model_options"])
     find_widths = partial(block_widths, config["model"], tuple(image_shape), sizes)
     run = Run(tuple(image_shape), classes, train_size, config["model"], model, recipe, find_widths)
     yield from offences(run, method)
+    if recipe.batch_size == recipe.micro_batches:
+        yield from one_value_offences(config["model"], tuple(image_shape), sizes)
 
 
 def offences(run: Run, method: options.OptionSet) -> Iterator[str]:
@@ -91,13 +115,37 @@ def offences(run: Run, method: options.OptionSet) -> Iterator[str]:
 @cache
 def block_widths(model: str, image_shape: tuple[int, int, int], sizes: str) -> list[int]:
     """Return d_i of every block, from the model itself; `sizes` is the JSON of its options."""
+    return build_without_contents(model, image_shape, sizes).widths
+
+
+@cache
+def one_value_offences(model: str, image_shape: tuple[int, int, int], sizes: str) -> list[str]:
+    """Return why a model cannot be trained on one image at a time: a batch norm of one value."""
+    import torch
+
+    blocks = build_without_contents(model, image_shape, sizes).blocks
+    hidden = torch.zeros(1, *image_shape, device="meta")
+    try:
+        for block in blocks:
+            hidden = block(hidden)
+    except ValueError as error:
+        return [f"recipe.batch_size: one image a step, or a part of it: {error}"]
+    return []
+
+
+def build_without_contents(model: str, image_shape: tuple[int, int, int], sizes: str):
+    """Return the model on the meta device; raises ConfigError if torch cannot have its sizes."""
     import torch
 
     from svp_core import models
 
-    with torch.device("meta"):
-        filled = options.fill("models", model, json.loads(sizes))
-        return models.build(model, image_shape, filled, seed=0).widths
+    filled = options.fill("models", model, json.loads(sizes))
+    try:
+        with torch.device("meta"):
+            return models.build(model, image_shape, filled, seed=0)
+    except RuntimeError as error:
+        reason = str(error).partition("\n")[0]
+        raise ConfigError(f"model_options: torch cannot build the model: {reason}") from None
 
 
 def require_file(axis: str, name: str, path: str = "") -> None:

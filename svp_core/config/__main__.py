@@ -82,7 +82,7 @@ def bounds(rules: dict) -> Iterator[str]:
     signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
     for key, sign in signs.items():
         if key in rules:
-            yield f", {sign} {rules[key]:g}"
+            yield f", {sign} {rules[key]:.15g}"
 
 
 def written(value: object) -> str:

@@ -13,14 +13,10 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any, dataclass_transform
 
-from jsonschema import Draft202012Validator, validators
-
 from svp_core.config.pairs import ConfigError
+from svp_core.config.values import Validator, key_of, said
 
 PACKAGE = Path(__file__).parents[1]
-# 64.0 is no integer: what counts with it would fail, and 64 and 64.0 would name two runs
-TYPES = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
-Validator = validators.extend(Draft202012Validator, type_checker=TYPES)
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
@@ -171,6 +167,7 @@ def fill(folder: str, name: str, given: Mapping, path: str = "") -> OptionSet:
 
     Raises ConfigError for an unknown key or a value out of range; `path` precedes the key.
     """
+    require_mapping(given, path)
     options = of(folder, name, given)
     refuse_foreign(options, given, path)
     return options(**checked(given, schema(options), path))
@@ -223,20 +220,31 @@ def default(one) -> Any:
     return one.default if one.default is not MISSING else one.default_factory()
 
 
-def checked(given: Mapping, rules: Mapping, path: str) -> dict:
-    """Return the values with defaults filled in; raises ConfigError naming the first bad key."""
+def checked(given: Mapping, rules: Mapping, path: str, **resolution: Any) -> dict:
+    """Return the values with defaults filled in; raises ConfigError naming the first bad key.
+
+    `resolution` is what a validator finds schemas by that the rules refer to.
+    """
+    require_mapping(given, path)
     filled = {
         key: deepcopy(rule["default"])
         for key, rule in rules.get("properties", {}).items()
         if "default" in rule
     }
     filled.update(deepcopy(dict(given)))
-    errors = Validator(rules).iter_errors(filled)
+    errors = Validator(rules, **resolution).iter_errors(filled)
     error = next(iter(sorted(errors, key=lambda one: one.json_path)), None)
     if error:
-        where = path + ".".join(map(str, error.absolute_path))
-        raise ConfigError(f"{where.rstrip('.')}: {error.message}" if where else error.message)
+        where = path + key_of(error)
+        raise ConfigError(f"{where.rstrip('.')}: {said(error)}" if where else said(error))
     return filled
+
+
+def require_mapping(given: Any, path: str) -> None:
+    """Raise ConfigError unless it has keys."""
+    if not isinstance(given, Mapping):
+        where = f"{path.strip(' .')}: " if path else ""
+        raise ConfigError(f"{where}{given!r} is no mapping of keys to values")
 
 
 def plain(options: OptionSet) -> dict:

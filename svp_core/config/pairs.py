@@ -1,20 +1,16 @@
 """Settings as key=value pairs: how a command line writes a nested config."""
 
 import json
-import re
 from collections.abc import Iterable, Mapping
+from typing import Any
 
-import yaml
-
-
-class ConfigError(ValueError):
-    """A config that cannot be run; the message names the key and the offence."""
+from svp_core.config.texts import CommandLoader, ConfigError, from_yaml
 
 
 def parse_pairs(pairs: Iterable[str]) -> dict:
     """Turn `recipe.lr=0.01 seed=3` into a nested mapping; values are YAML.
 
-    Raises ConfigError for a pair without `=` or a key given twice.
+    Raises ConfigError for a pair without `=`, a key given twice or a value that is no YAML.
     """
     tree: dict = {}
     for pair in pairs:
@@ -24,11 +20,19 @@ def parse_pairs(pairs: Iterable[str]) -> dict:
         *parents, leaf = key.split(".")
         node = tree
         for parent in parents:
-            node = node.setdefault(parent, {})
+            node = node.setdefault(parent, {}) if isinstance(node, dict) else None
         if not isinstance(node, dict) or leaf in node:
             raise ConfigError(f"{key}: given twice")
-        node[leaf] = yaml.load(value, Loader=_Loader)
+        node[leaf] = read_value(key, value)
     return tree
+
+
+def read_value(key: str, text: str) -> Any:
+    """Return the value that a text means; raises ConfigError."""
+    try:
+        return from_yaml(text, CommandLoader)
+    except ConfigError as error:
+        raise ConfigError(f"{key}: {text[:60]!r} is {error}") from None
 
 
 def format_pairs(config: Mapping, prefix: str = "") -> list[str]:
@@ -38,17 +42,13 @@ def format_pairs(config: Mapping, prefix: str = "") -> list[str]:
         if isinstance(value, Mapping) and value:
             pairs += format_pairs(value, f"{prefix}{key}.")
         else:
-            plain = isinstance(value, str) and yaml.load(value, Loader=_Loader) == value
-            pairs.append(f"{prefix}{key}={value if plain else json.dumps(value)}")
+            pairs.append(f"{prefix}{key}={value if is_plain(value) else json.dumps(value)}")
     return pairs
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML that reads 1e-3 as the number it is, not as a string (YAML 1.1 wants 1.0e-3)."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
-    list("-+0123456789."),
-)
+def is_plain(value: Any) -> bool:
+    """Whether a value is a text that means itself, without quotes."""
+    try:
+        return isinstance(value, str) and from_yaml(value, CommandLoader) == value
+    except ConfigError:
+        return False

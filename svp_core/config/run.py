@@ -21,7 +21,9 @@ class ModelOptions(options.OptionSet):
 
 
 class MethodOptions(options.OptionSet):
-    """Base of the options of a method."""
+    """Base of the options of a method; `models` names those that it is defined for, () all."""
+
+    models = ()
 
     def rows(self, classes: int) -> int | None:
         """Return the rows d0 of the projections, or None where nothing is projected."""

@@ -16,33 +16,36 @@ from torch import Tensor
 from svp_core.cost import cells, energy, memory, record
 from svp_core.cost.build import build, random_batch
 from svp_core.methods import Method
-from svp_core.runtime.cpus import available_cpus
+from svp_core.runtime import commands
 from svp_core.runtime.device import device_name, prepare, warn_of_unused_gpu
 from svp_core.runtime.meters import clock, energy_counter
 
 StepEnergy = Callable[[Callable[[], object]], float | None]  # of a step, its energy in mJ
 
 
+@commands.command()
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return 0, or 1 after an error that the user can mend."""
-    parser = argparse.ArgumentParser(
+    parser = commands.Parser(
         prog="python -m svp_core.cost.measure",
         description="Measure training steps: time, and on a GPU energy and memory.",
     )
     parser.add_argument("--steps", type=rounds, default=30, help="timed steps a method (30)")
-    parser.add_argument("--warm-up", type=int, default=5, help="untimed steps before them (5)")
+    warm_up = {"type": commands.integer(0), "default": 5}
+    parser.add_argument("--warm-up", **warm_up, help="untimed steps before them (5)")
     seconds = "of steps, and of idling at first, that a GPU's energy counter is read over (3)"
-    parser.add_argument("--energy-seconds", type=float, default=3, help=seconds)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--threads", type=int, default=available_cpus(), help="CPU threads")
+    parser.add_argument("--energy-seconds", type=commands.number, default=3, help=seconds)
+    commands.add_device(parser)
+    commands.add_threads(parser)
     return record.command(parser, "measure", measure, arguments)
 
 
 def rounds(text: str) -> int:
     """Return the number of timed steps that an argument asks for."""
-    if int(text) < 2:
+    found = commands.integer(1)(text)
+    if found < 2:
         raise argparse.ArgumentTypeError("quartiles need at least 2")
-    return int(text)
+    return found
 
 
 def measure(config: dict, given: argparse.Namespace) -> Iterator[dict]:

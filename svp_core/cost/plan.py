@@ -3,7 +3,6 @@
 python -m svp_core.cost.plan plan.json --tflops 10
 """
 
-import argparse
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,21 +15,21 @@ from svp_core import datasets
 from svp_core.cost.build import build, random_batch
 from svp_core.cost.flops import count_flops
 from svp_core.records import RecordError, read_run
-from svp_core.runtime.pipes import until_closed
+from svp_core.runtime import commands
 
 SERIES = ("dataset", "model", "method", "variant")
 HEADER = (*SERIES, "runs", "TFLOP a run", "TFLOP/s", "hours a run", "hours")
 
 
-@until_closed()
+@commands.command()
 def main(arguments: list[str] | None = None) -> int:
     """Print the plan of a JSON file: resolved `runs`, with `count` seeds each, and `records`.
 
     Return 0, or 1 for a record that cannot be read.
     """
-    parser = argparse.ArgumentParser(prog="python -m svp_core.cost.plan", description=__doc__)
+    parser = commands.Parser(prog="python -m svp_core.cost.plan", description=__doc__)
     rate = "rate that a device is assumed to sustain where no finished run tells (10)"
-    parser.add_argument("--tflops", type=float, default=10, help=rate)
+    parser.add_argument("--tflops", type=commands.number, default=10, help=rate)
     parser.add_argument("planned", type=Path, help="what to train, and paths of finished records")
     given = parser.parse_args(arguments)
     planned = json.loads(given.planned.read_text())

@@ -2,16 +2,16 @@
 
 import argparse
 import json
-import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import torch
 
 from svp_core import provenance
-from svp_core.config.pairs import ConfigError, parse_pairs
+from svp_core.config.pairs import parse_pairs
 from svp_core.cost import cells
-from svp_core.runtime.files import OutputError, require_writable, write_atomically
+from svp_core.runtime import commands
+from svp_core.runtime.files import require_writable, write_atomically
 
 
 def command(
@@ -26,16 +26,13 @@ def command(
     """
     parser.epilog = "Keys, ranges, defaults and meanings: svp_core/cost/sweep.schema.yaml."
     parser.add_argument("settings", nargs="+", metavar="KEY=VALUE", help="such as batch=64")
-    parser.add_argument("--output", type=Path, required=True, help="record to write (JSON)")
-    given = parser.parse_args(arguments)
-    try:
-        config = cells.resolve(parse_pairs(given.settings))
-        require_writable(given.output)
-        source_hash = provenance.source_hash(cells.sources(config, kind))
-        write(given.output, measure(config, given), cells.resolved(config), source_hash)
-    except (ConfigError, OutputError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    output = "record to write (JSON)"
+    parser.add_argument("--output", type=commands.file, required=True, help=output)
+    given = parser.parse_intermixed_args(arguments)
+    config = cells.resolve(parse_pairs(given.settings))
+    require_writable(given.output)
+    source_hash = provenance.source_hash(cells.sources(config, kind))
+    write(given.output, measure(config, given), cells.resolved(config), source_hash)
     return 0
 
 

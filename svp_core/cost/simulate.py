@@ -14,11 +14,13 @@ from svp_core.cost import cells, memory, record
 from svp_core.cost.build import build, random_batch
 from svp_core.cost.flops import count_flops
 from svp_core.cost.largest import largest_depths
+from svp_core.runtime import commands
 
 
+@commands.command()
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return 0, or 1 after an error that the user can mend."""
-    parser = argparse.ArgumentParser(
+    parser = commands.Parser(
         prog="python -m svp_core.cost.simulate",
         description="Simulate training steps and write their memory by kind and their FLOPs.",
     )

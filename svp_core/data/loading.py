@@ -1,6 +1,7 @@
 """Small datasets live on the device as one uint8 tensor: no worker processes, no copies a step."""
 
 from collections.abc import Iterator
+from copy import copy
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,17 @@ def load_images(
         train = train.subset(chosen)
     images = ResidentImages if isinstance(train, Split) else StreamedImages
     return [images(train, facts, device, recipe["augmentation"]), images(test, facts, device)]
+
+
+def subset(images: ResidentImages | StreamedImages, size: int) -> ResidentImages | StreamedImages:
+    """Return so many of the images, of every class in proportion; all if there are fewer."""
+    part = copy(images)
+    if isinstance(images, StreamedImages):
+        part.files = images.files.subset(stratified(images.files.labels, size))
+    else:
+        chosen = torch.from_numpy(stratified(images.labels.cpu().numpy(), size)).to(images.device)
+        part.images, part.labels = images.images[chosen], images.labels[chosen]
+    return part
 
 
 def stratified(labels: np.ndarray, size: int) -> np.ndarray:

@@ -1,5 +1,6 @@
 """A local unit: consecutive blocks, and what is read from their last activation."""
 
+from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -53,3 +54,16 @@ class LocalUnit(nn.Module):
         if self.noise and self.training:
             projected = projected + self.noise * torch.randn_like(projected)
         return hidden, features, projected
+
+
+def parameters_of(
+    units: list[LocalUnit], readouts: list[nn.Module]
+) -> tuple[list[list[nn.Parameter]], list[list[nn.Parameter]]]:
+    """Return the parameters of every unit with its own readout, and of shared readouts."""
+    uses = Counter(readouts)
+    own = [
+        [*unit.parameters(), *(readout.parameters() if uses[readout] == 1 else ())]
+        for unit, readout in zip(units, readouts, strict=True)
+    ]
+    common = [list(readout.parameters()) for readout, count in uses.items() if count > 1]
+    return own, [group for group in common if group]

@@ -24,6 +24,19 @@ class Predictions(NamedTuple):
     rules: dict[str, Tensor] = {}
 
 
+class Layer(NamedTuple):
+    """What there is at the end of a unit, or of a block where one loss trains all; None: nothing.
+
+    weight is the matrix by which the logits read there are linear in phi(h), but for a constant.
+    """
+
+    features: Tensor  # phi(h) (B, d_i)
+    projected: Tensor | None = None  # v (B, d0)
+    posterior: Tensor | None = None  # log q_i (B, K)
+    weight: Tensor | None = None  # (K, d_i)
+    divergence: Tensor | None = None  # D(q_i, q_{i-1}) (B,)
+
+
 class Method(nn.Module):
     """What training and measuring see of a method: steps, what they came to, predictions, a state.
 
@@ -50,6 +63,25 @@ class Method(nn.Module):
     def features(self, images: Tensor) -> list[Tensor]:
         """Return phi(h) (B, d_i) of every unit, the first next to the image."""
         raise NotImplementedError
+
+    def layers(self, images: Tensor) -> list[Layer]:
+        """Return what there is at the end of every unit that has features; posteriors end last."""
+        features, posteriors = self.features(images), self.predict(images).units
+        posteriors = posteriors[max(len(posteriors) - len(features), 0) :]
+        before = [None] * (len(features) - len(posteriors))
+        pairs = zip(features, [*before, *posteriors], strict=True)
+        return [Layer(one, posterior=posterior) for one, posterior in pairs]
+
+    def layer_blocks(self) -> list[nn.Module]:
+        """Return the blocks that end at each of the layers; none if that is not known."""
+        return []
+
+    def gradients(self, images: Tensor, labels: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Return what a unit's blocks follow, and BP through the last reading would, flat vectors.
+
+        One pair a unit; none for a method that has no local gradients. Leaves no trace.
+        """
+        return []
 
     def add(self, name: str, value: Tensor) -> None:
         """Add a step's value, such as `unit_loss` (units,), to its sum."""

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from svp_core.config.options import choice
 from svp_core.config.run import MethodOptions
-from svp_core.methods import Method, Predictions, at_least_float32, update
+from svp_core.methods import Layer, Method, Predictions, at_least_float32, update
 from svp_core.models import Model
 from svp_core.runtime import activation_checkpointing
 from svp_core.seeds import derive
@@ -84,6 +84,13 @@ class BP(Method):
                 hidden = block(hidden)
                 found.append(at_least_float32(self.reduce(hidden)))
         return found
+
+    def layers(self, images: Tensor) -> list[Layer]:
+        *before, last = super().layers(images)
+        return [*before, last._replace(weight=self.head.weight)]
+
+    def layer_blocks(self) -> list[nn.Module]:
+        return list(self.blocks)
 
 
 def head(width: int, classes: int, seed: int) -> nn.Linear:

@@ -23,11 +23,12 @@ from torch.nn import functional as F
 from svp_core.config.options import choice, declared, integer, like, number
 from svp_core.config.run import MethodOptions
 from svp_core.local.unit import Reading
-from svp_core.methods import at_least_float32
+from svp_core.methods import Layer, at_least_float32
 from svp_core.methods.bp import head
 from svp_core.methods.svp import SVP, grouped, inference_rules
 from svp_core.models import Model
 from svp_core.seeds import derive
+from svp_core.shapes import shapes
 from svp_core.task import Task
 
 OF_SVP = declared("methods", "svp")
@@ -92,6 +93,25 @@ class PredSim(SVP):
         if self.options.loss == "sim":
             return of_similarity + of_prediction  # which trains the head alone
         return torch.lerp(of_prediction, of_similarity, self.options.sim_weight)
+
+    def layers(self, images: Tensor) -> list[Layer]:
+        return [one._replace(projected=None) for one in super().layers(images)]
+
+    def weight(self, index: int, reading: Reading) -> Tensor | None:
+        """Return that of the head, where it sees phi(h)."""
+        linear = self.readouts[index].linear
+        if linear.in_features != reading.features.shape[1]:
+            return None
+        sees_it = torch.allclose(linear(reading.features), reading.logits, rtol=1e-3, atol=1e-3)
+        return linear.weight if sees_it else None
+
+    def gradients(self, images: Tensor, labels: Tensor) -> list[tuple[Tensor, Tensor]]:
+        for unit in self.units:
+            unit.training = True  # itself, not its blocks: it compares only then
+        found = super().gradients(images, labels)
+        for unit in self.units:
+            unit.training = self.training
+        return found
 
 
 def similarity_loss(compared: Tensor, labels: Tensor, classes: int) -> Tensor:
@@ -180,17 +200,6 @@ def averages(hidden: Tensor, cell: tuple[int, int]) -> Tensor:
     if cell == (1, 1):
         return hidden.flatten(1)
     return F.avg_pool2d(hidden, cell, ceil_mode=True, count_include_pad=False).flatten(1)
-
-
-@torch.no_grad()
-def shapes(model: Model, image_shape: tuple[int, int, int]) -> list[torch.Size]:
-    """Return the shape of every block's activation, without the batch."""
-    found, hidden = [], torch.zeros(1, *image_shape)
-    for block in model.blocks.eval():
-        hidden = block(hidden)
-        found.append(hidden.shape[1:])
-    model.blocks.train()
-    return found
 
 
 def build(model: Model, task: Task, options: Options, recipe, seed: int) -> PredSim:

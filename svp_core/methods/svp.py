@@ -6,7 +6,6 @@ is updated before the next unit runs, so only one unit's activations and gradien
 an overlap, not the paper's, losses reach back into the units before, and those are alive too.
 """
 
-from collections import Counter
 from collections.abc import Callable
 from functools import partial
 
@@ -17,10 +16,11 @@ from svp_core import local
 from svp_core.config.options import choice, flag, integer, number, part
 from svp_core.config.pairs import ConfigError
 from svp_core.config.run import MethodOptions
+from svp_core.local import inside
 from svp_core.local.chain import Chain
 from svp_core.local.inferences import last, mean
-from svp_core.local.unit import LocalUnit, Reading
-from svp_core.methods import Method, Predictions, at_least_float32, update
+from svp_core.local.unit import LocalUnit, Reading, parameters_of
+from svp_core.methods import Layer, Method, Predictions, at_least_float32, update
 from svp_core.models import Model
 from svp_core.seeds import derive
 from svp_core.task import Task
@@ -198,7 +198,7 @@ class SVP(Method):
         if previous is None or not self.alignments:
             return loss
         alignment = self.alignments[index]
-        if observe := getattr(alignment, "observe", None):
+        if self.training and (observe := getattr(alignment, "observe", None)):
             observe(reading.detach(), previous, 1 / self.micro_batches)
         return torch.add(loss, alignment(reading, previous), alpha=self.options.beta)
 
@@ -219,18 +219,31 @@ class SVP(Method):
     def features(self, images: Tensor) -> list[Tensor]:
         return [reading.features for reading in self.sweep(images)]
 
+    def layers(self, images: Tensor) -> list[Layer]:
+        readings, aligned = self.sweep(images), self.alignments or [None] * len(self.units)
+        return [
+            Layer(
+                *(one.features, one.projected, one.logits.log_softmax(dim=1)),
+                weight=self.weight(index, one),
+                divergence=inside.divergence(aligned[index], one, before),
+            )
+            for index, (one, before) in enumerate(inside.with_previous(readings))
+        ]
 
-def parameters_of(
-    units: list[LocalUnit], readouts: list[nn.Module]
-) -> tuple[list[list[nn.Parameter]], list[list[nn.Parameter]]]:
-    """Return the parameters of every unit with its own readout, and of shared readouts."""
-    uses = Counter(readouts)
-    own = [
-        [*unit.parameters(), *(readout.parameters() if uses[readout] == 1 else ())]
-        for unit, readout in zip(units, readouts, strict=True)
-    ]
-    common = [list(readout.parameters()) for readout, count in uses.items() if count > 1]
-    return own, [group for group in common if group]
+    def weight(self, index: int, reading: Reading) -> Tensor | None:
+        """Return the matrix (K, d_i) from phi(h) to logits, if there is one."""
+        return inside.weight(self.units[index], self.readouts[index], reading)
+
+    def layer_blocks(self) -> list[nn.Module]:
+        return [unit.blocks for unit in self.units]
+
+    @torch.enable_grad()
+    def gradients(self, images: Tensor, labels: Tensor) -> list[tuple[Tensor, Tensor]]:
+        readings, own = self.sweep(images), self.options
+        pairs = enumerate(inside.with_previous(readings))
+        losses = [self.local_loss(*pair, labels, index) for index, pair in pairs]
+        whole = self.loss(readings[-1].logits, labels)
+        return inside.gradients(losses, whole, self.layer_blocks(), own.overlap, own.own_weight)
 
 
 def build(model: Model, task: Task, options: Options, recipe, seed: int) -> SVP:

@@ -3,13 +3,18 @@
 import ctypes
 import os
 
+from svp_core.config.pairs import ConfigError
+
 
 def available_cpus() -> int:
     """Return the number of CPUs that this process may use, at most those of its Slurm job."""
     affinity = getattr(os, "sched_getaffinity", None)  # Linux only
     count = len(affinity(0)) if affinity else os.cpu_count() or 1
     # Slurm does not bind processes to their CPUs on every cluster
-    return min(count, int(os.environ.get("SLURM_CPUS_PER_TASK", count)))
+    granted = os.environ.get("SLURM_CPUS_PER_TASK", str(count))
+    if not granted.isdecimal() or int(granted) < 1:
+        raise ConfigError(f"SLURM_CPUS_PER_TASK: {granted!r} is no number of CPUs")
+    return min(count, int(granted))
 
 
 def keep_freed_memory() -> None:

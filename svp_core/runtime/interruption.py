@@ -1,4 +1,4 @@
-"""SIGTERM and SIGUSR1 ask a training to save its state and to leave."""
+"""Ctrl-C, SIGTERM and SIGUSR1 ask a training to save its state and to leave."""
 
 import os
 import signal
@@ -6,22 +6,35 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 EXIT_CODE = os.EX_TEMPFAIL  # 75: the same command, run again, continues
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+CTRL_C = 128 + signal.SIGINT  # its exit code, as shells have it; the same command continues, too
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 received: list[str] = []
 
 
 class Interrupted(Exception):
-    """A signal asked to leave; the message names it."""
+    """A signal asked to leave; the message begins with its name."""
+
+    @property
+    def exit_code(self) -> int:
+        return CTRL_C if str(self).startswith("SIGINT") else EXIT_CODE
 
 
 @contextmanager
 def listening() -> Iterator[None]:
-    """Note the signals in place of dying by them, in the main thread of a process."""
+    """Note the signals in place of dying by them, in the main thread of a process.
+
+    Those that the process was started to ignore are ignored. Of two Ctrl-C the second does not wait
+    until the state can be saved: it is a KeyboardInterrupt.
+    """
 
     def note(number: int, frame: object) -> None:
-        received.append(signal.Signals(number).name)
+        name = signal.Signals(number).name
+        if name == "SIGINT" and name in received:
+            raise KeyboardInterrupt
+        received.append(name)
 
-    before = {number: signal.signal(number, note) for number in SIGNALS}
+    heard = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, note) for number in heard}
     try:
         yield
     finally:

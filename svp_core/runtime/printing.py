@@ -11,6 +11,11 @@ def say(*words: object, file: TextIO | None = None) -> None:
     try:
         print(*words, file=stream, flush=True)
     except OSError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())  # or what is buffered would fail again at the exit
-        os.close(nowhere)
+        forget(stream)
+
+
+def forget(stream: TextIO) -> None:
+    """Let a stream end nowhere, or what is buffered would fail again at the exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)

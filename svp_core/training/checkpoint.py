@@ -1,6 +1,8 @@
 """Checkpoints of a training: the state after a step, with the config that it belongs to."""
 
+import json
 import time
+import warnings
 from pathlib import Path
 
 import torch
@@ -26,7 +28,15 @@ class Saving:
         self.path, self.seconds = path, seconds
         # Snakemake deletes the outputs of a whole group of runs when one of them fails
         self.record_path = path and path.with_suffix(".record.json")
+        self.lock_path = path and path.with_suffix(".lock")
         self.saved_at = time.monotonic()
+
+    def files(self) -> dict[str, Path]:
+        """Return the files that are written, by what they are."""
+        if not self.path:
+            return {}
+        others = {"its copy of the record": self.record_path, "its lock": self.lock_path}
+        return {"--checkpoint": self.path} | others
 
     def is_due(self) -> bool:
         """Whether the last save was long ago."""
@@ -72,11 +82,15 @@ def load(path: Path, history: dict) -> dict | None:
     if not path.exists():
         return None
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        path.open("rb").close()
+    except OSError as error:
+        raise CheckpointError(f"cannot read {path}: {error.strerror or error}") from error
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of what the error says
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file makes torch raise almost anything
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise CheckpointError(f"{path} is damaged ({reason}); delete it to start over") from error
-    if not isinstance(state, dict) or set(state) != FIELDS:
+        raise damaged(path, error) from error
+    if not isinstance(state, dict) or set(state) != FIELDS or not is_plain(state["config"]):
         raise CheckpointError(f"{path} is no checkpoint of this version; delete it to start over")
     if state["config"] != history["config"]:
         saved, asked = (set(format_pairs(one["config"])) for one in (state, history))
@@ -91,3 +105,17 @@ def load(path: Path, history: dict) -> dict | None:
                 " delete it to start over"
             )
     return state
+
+
+def is_plain(config: object) -> bool:
+    """Whether it is a mapping that JSON can hold, so that it can be compared and named."""
+    try:
+        return isinstance(config, dict) and bool(json.dumps(config))
+    except (TypeError, ValueError, RecursionError):
+        return False
+
+
+def damaged(path: Path, reason: object) -> CheckpointError:
+    """Return the error of a file that cannot be continued from."""
+    lines = str(reason).splitlines() or [type(reason).__name__]
+    return CheckpointError(f"{path} is damaged ({lines[0]}); delete it to start over")

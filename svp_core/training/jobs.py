@@ -1,10 +1,8 @@
 """Runs of a list: read and checked before any training, and trained by a worker one by one."""
 
 import gc
-import json
 import time
 import traceback
-from collections import Counter
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from functools import cache
 from multiprocessing.connection import Connection
@@ -14,18 +12,20 @@ from typing import NamedTuple
 import torch
 
 from svp_core import datasets, provenance
-from svp_core.config import options, resolve
+from svp_core.config import options, resolve, texts
 from svp_core.config.pairs import ConfigError
 from svp_core.data import own
 from svp_core.records import RecordError, read_run
 from svp_core.runtime import interruption, lock
 from svp_core.runtime.device import prepare, warn_of_unused_gpu
+from svp_core.runtime.files import require_apart, require_writable
 from svp_core.training.checkpoint import Saving
 from svp_core.training.run import train
 
 FINISHED, FAILED, INTERRUPTED = "finished", "failed", "interrupted"
 SECONDS_BETWEEN_SAVES = 600  # as of svp_core.train
-PATH = {"type": "string", "minLength": 1}
+NAMED = r"[^\0\ud800-\udfff]*[^./\0\ud800-\udfff][^/\0\ud800-\udfff]*"  # what a file can be called
+PATH = {"type": "string", "pattern": NAMED}
 LINE = {
     "type": "object",
     "additionalProperties": False,
@@ -41,6 +41,16 @@ class Job(NamedTuple):
     output: Path
     checkpoint: Path
     log: Path
+
+    @property
+    def saving(self) -> Saving:
+        return Saving(self.checkpoint, SECONDS_BETWEEN_SAVES)
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """What is written, by what it is."""
+        files = {"output": self.output, "log": self.log, **self.saving.files()}
+        return {f"{what.strip('-')} of {self.name}": path for what, path in files.items()}
 
     @property
     def name(self) -> str:
@@ -60,25 +70,25 @@ class Job(NamedTuple):
 def read_jobs(path: Path, folder: Path) -> list[Job]:
     """Return the runs of a list, their paths below `folder`.
 
-    Raises ConfigError, with number of the line and key, for the first that cannot be trained.
+    Raises ConfigError, with number of the line and key, for the first that cannot be trained, and
+    OutputError for one whose files are those of another, or cannot be written.
     """
-    found = []
-    for number, text in enumerate(path.read_text().splitlines(), start=1):
+    found, outputs = [], {}
+    for number, text in enumerate(texts.read(path).split("\n"), start=1):
         if text.strip():
             try:
                 found.append(read_job(text, folder))
-            except (ConfigError, ValueError) as error:
+            except ConfigError as error:
                 raise ConfigError(f"{path} line {number}: {error}") from None
-    for key in ("output", "checkpoint", "log"):
-        (place, count), *_ = [*Counter(getattr(job, key) for job in found).most_common(1), ("", 1)]
-        if count > 1:
-            raise ConfigError(f"{path}: {key}: {count} runs have {place}")
+            outputs |= {f"line {number}, {what}": one for what, one in found[-1].files.items()}
+    require_apart(outputs, {"the list": path})
+    require_writable(*outputs.values())
     return found
 
 
 def read_job(text: str, folder: Path) -> Job:
-    """Return the run of a line; raises ConfigError, or ValueError if it is no JSON."""
-    line = options.checked(json.loads(text), LINE, "")
+    """Return the run of a line; raises ConfigError."""
+    line = options.checked(texts.from_json(text), LINE, "")
     try:
         config = resolve(line["run"])
     except ConfigError as error:
@@ -88,33 +98,42 @@ def read_job(text: str, folder: Path) -> Job:
     return Job(config, *files, log)
 
 
-def work(pipe: Connection, device: str, data_dir: Path, workers: int) -> None:
+def work(pipe: Connection, device: torch.device, data_dir: Path, workers: int) -> None:
     """Train the runs that come out of a pipe, and answer what became of each, until it ends."""
     prepare(threads=1, processes=workers)
     own.look_in(data_dir)
     datasets.load = cache(datasets.load)  # read and verified once a worker, not once a run
     with interruption.listening(), suppress(EOFError, ConnectionError):
         while job := pipe.recv():
-            pipe.send(attempt(job, torch.device(device), data_dir))
+            pipe.send(attempt(job, device, data_dir))
             release_memory()
 
 
 def attempt(job: Job, device: torch.device, data_dir: Path) -> tuple[str, str]:
     """Train a run as svp_core.train does, its lines in a log; return how it ended, and a line."""
+    try:
+        job.log.parent.mkdir(parents=True, exist_ok=True)
+        with job.log.open("a", buffering=1) as log, redirect_stdout(log), redirect_stderr(log):
+            return logged(job, device, data_dir)
+    except OSError as error:  # also of the log itself, on a full disk
+        return FAILED, f"{error.filename or job.log}: {error.strerror or error}"
+
+
+def logged(job: Job, device: torch.device, data_dir: Path) -> tuple[str, str]:
+    """Do so, the log being there."""
     started = time.monotonic()
-    job.log.parent.mkdir(parents=True, exist_ok=True)
-    with job.log.open("a", buffering=1) as log, redirect_stdout(log), redirect_stderr(log):
-        try:
-            with lock.holding(job.checkpoint.with_suffix(".lock")):
-                warn_of_unused_gpu(device)
-                saving = Saving(job.checkpoint, SECONDS_BETWEEN_SAVES)
-                record = train(job.config, job.output, saving, data_dir, device)
-        except interruption.Interrupted as signal:
-            print(f"interrupted by {signal}; the same command continues")
-            return INTERRUPTED, str(signal)
-        except Exception as error:  # of one run; the others go on
+    try:
+        with lock.holding(job.saving.lock_path):
+            warn_of_unused_gpu(device)
+            record = train(job.config, job.output, job.saving, data_dir, device)
+    except interruption.Interrupted as signal:
+        print(f"interrupted by {signal}; the same command continues")
+        return INTERRUPTED, str(signal)
+    except Exception as error:  # of one run; the others go on
+        line = traceback.format_exception_only(error)[-1].strip()
+        with suppress(OSError):
             traceback.print_exc()
-            return FAILED, traceback.format_exception_only(error)[-1].strip()
+        return FAILED, line
     accuracy = record["test_accuracy"]
     ended = "diverged" if accuracy is None else f"{accuracy:.2f} %"
     return FINISHED, f"{ended}  {time.monotonic() - started:.1f} s"

@@ -12,15 +12,15 @@ from svp_core.config.options import fill
 from svp_core.cost.flops import count_flops
 from svp_core.cost.memory import peak_memory
 from svp_core.data.files import checksum, reading
-from svp_core.data.loading import load_images
+from svp_core.data.loading import load_images, subset
 from svp_core.data.manifest import manifest_path
 from svp_core.runtime import interruption
 from svp_core.runtime.files import require_writable
 from svp_core.runtime.interruption import Interrupted
 from svp_core.task import Task
-from svp_core.training import checkpoint, record
+from svp_core.training import checkpoint, record, state
 from svp_core.training.epochs import Epoch
-from svp_core.training.evaluation import evaluate
+from svp_core.training.evaluation import evaluate, look_inside, representations
 
 
 def train(
@@ -36,8 +36,7 @@ def train(
     there is one already, nothing is trained. Raises CheckpointError, DataError or OutputError
     before any training, OutputError also when writing, and Interrupted after a signal.
     """
-    for path in filter(None, (output, saving.path)):
-        require_writable(path)
+    require_writable(output, *saving.files().values())
     origin = find_origin(config, data_dir)
     result = saving.finished_record(config, origin)
     if result is None:
@@ -57,17 +56,24 @@ def run(
     train_images, test_images = load_images(config, data_dir, device)
     # a copy, since a slice would keep, and count, the labels of all images
     batch = [part.clone() for part in next(train_images.in_order(config["recipe"]["batch_size"]))]
-    step_flops = count_flops(build_method(config, device), *batch)
+    stepped = build_method(config, device)
+    step_flops = count_flops(stepped, *batch)
+    form = state.outline(stepped.state())
+    del stepped  # before memory is measured
     # and a warm-up
     memory = peak_memory(partial(assemble, config), partial(place, config, device), *batch)
 
     method = build_method(config, device)
     history = {"config": config} | {key: origin[key] for key in checkpoint.IDENTITY}
     history |= {"environments": [record.environment(device)], "curves": [], "position": None}
-    resume(method, history, saving)
+    resume(method, history, saving, form, len(train_images))
     fit(method, history, train_images, test_images, saving)
 
     result = summarise(config, history["curves"], method) | memory
+    if config["gram_images"] and result["status"] == "completed":
+        found = representations(method, test_images, config["gram_images"])
+        result["analysis_seconds"] += found.pop("analysis_seconds")
+        result |= found
     steps = len(train_images) // config["recipe"]["batch_size"] * result["epochs"]
     result["train_flops"] = steps * step_flops
     result["environments"] = history["environments"]
@@ -89,16 +95,22 @@ def find_origin(config: dict, data_dir: Path) -> dict:
     return origin | provenance.repository()
 
 
-def resume(method: methods.Method, history: dict, saving: checkpoint.Saving) -> None:
+def resume(
+    method: methods.Method, history: dict, saving: checkpoint.Saving, form: dict, images: int
+) -> None:
     """Continue after the last step of the checkpoint, if there is one; raises CheckpointError."""
-    state = saving.load(history)
-    if state is None:
+    saved = saving.load(history)
+    if saved is None:
         return
-    method.load_state(state["method"])
+    recipe = fill("", "recipe", history["config"]["recipe"])
+    fault = state.fault(saved, form, recipe, images // recipe.batch_size)
+    if fault:
+        raise checkpoint.damaged(saving.path, fault)
+    method.load_state(saved["method"])
     (here,) = history["environments"]
-    history |= {key: state[key] for key in ("curves", "position")}
+    history |= {key: saved[key] for key in ("curves", "position")}
     # the last one is that of the end of the training
-    history["environments"] = [*(e for e in state["environments"] if e != here), here]
+    history["environments"] = [*(e for e in saved["environments"] if e != here), here]
     print(f"continuing {place_of(history)} from {saving.path}", flush=True)
 
 
@@ -117,6 +129,7 @@ def fit(
     """
     config, curves = history["config"], history["curves"]
     recipe = fill("", "recipe", config["recipe"])
+    looked_at = subset(test_images, config["metrics_images"])
     while len(curves) < recipe.epochs and all_finite(curves):
         epoch = Epoch(len(curves) + 1, train_images, recipe, config["seed"])
         if history["position"]:
@@ -126,22 +139,26 @@ def fit(
                 interruption.check()
                 if saving.is_due():
                     saving.save(history | {"position": epoch.pause(), "method": method.state()})
-            found = evaluate(method, test_images, metrics_due(config, epoch.number))
+            due = metrics_due(config, epoch.number)
+            found = evaluate(method, test_images, due)
+            inside = look_inside(method, looked_at, due)
         except Interrupted as signal:
             history["position"] = epoch.pause()
             saving.save(history | {"method": method.state()})
             raise Interrupted(f"{signal} {place_of(history)}") from None
         entry = epoch.entry(method)
-        curves.append(entry | found | {"metrics": entry["metrics"] | found["metrics"]})
+        together = entry["metrics"] | found["metrics"] | inside.pop("metrics")
+        curves.append(entry | found | inside | {"metrics": together})
         history["position"] = None
-        print(progress(curves[-1], recipe.epochs), flush=True)
         if all_finite(curves):
             saving.save(history | {"method": method.state()})
+        print(progress(curves[-1], recipe.epochs), flush=True)  # now nobody need read it
 
 
 def metrics_due(config: dict, epoch: int) -> list[str]:
     """Return the metrics to measure after an epoch."""
-    is_due = config["metrics_every_epoch"] or epoch == config["recipe"]["epochs"]
+    every, last = config["metrics_every"], config["recipe"]["epochs"]
+    is_due = epoch == last or every is not None and epoch % every == 0
     return config["metrics"] if is_due else []
 
 
@@ -176,6 +193,7 @@ def summarise(config: dict, curves: list[dict], method: methods.Method) -> dict:
         "test_accuracy": last["test_accuracy"] if completed else None,
         "metrics": last["metrics"] | {"unit_accuracy": last["unit_accuracy"]} if completed else {},
         "train_seconds": sum(entry["seconds"] for entry in curves),
+        "analysis_seconds": sum(entry["analysis_seconds"] for entry in curves),
         "epochs": len(curves),
         "parameters": sum(p.numel() for p in method.parameters() if p.requires_grad),
     }

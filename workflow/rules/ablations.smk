@@ -1,5 +1,7 @@
 # A question of workflow/ablations is `use rule ablation as NAME`, of runs that it names by study().
 rule ablation:
+    input:
+        lambda wildcards: planned(studies.refuse_base),
     log:
         "logs/ablations/ablation.log",
     localrule: True
@@ -16,11 +18,11 @@ rule ablation:
         " --png {output.png:q} --pdf {output.pdf:q} --width {params.width} >> {log:q} 2>&1"
 
 
-use rule report as ablations with:
+use rule snakemake_report as ablations with:
     input:
         lambda wildcards: [path for name in PLAN.studies for path in study_files(name).values()],
+        config="results/config.json",
     output:
-        html="results/ablations/report.html",
-        config="results/ablations/config.json",
+        "results/ablations/report.html",
     log:
         "logs/ablations/report.log",

@@ -5,9 +5,7 @@ rule judge_claims:
         tables=collect(
             "results/tables/{table}.csv", table=["runs", "curves", "metrics", "cost", "slopes"]
         ),
-        studies=lambda wildcards: [
-            study_files(name)["table"] for name in planned(PLAN.claim_studies)
-        ],
+        studies=lambda wildcards: [study_files(name)["table"] for name in claimed_upon()],
     output:
         csv="results/tables/claims.csv",
         markdown=report(

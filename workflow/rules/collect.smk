@@ -2,7 +2,7 @@ rule collect_runs:
     input:
         **command_files("workflow/scripts/collect_runs.py"),
         planned="logs/plan/grid.jsonl",
-        records=collect("results/runs/{run}.json", run=PLAN.grid),
+        records=lambda wildcards: [planning.record_path(run) for run in wanted(PLAN.grid)],
     output:
         runs="results/tables/runs.csv",
         parquet="results/tables/runs.parquet",
@@ -16,6 +16,26 @@ rule collect_runs:
     shell:
         '"$PYTHON" {input.script:q} --planned {input.planned:q} {KEEP}'
         " --output-dir $(dirname {output.runs:q}) > {log:q} 2>&1"
+
+
+rule collect_representations:
+    input:
+        **command_files("workflow/scripts/collect_representations.py"),
+        planned="logs/plan/grid.jsonl",
+        records=lambda wildcards: [planning.record_path(run) for run in wanted(PLAN.grid)],
+    output:
+        cka="results/tables/cka.csv",
+        pca="results/tables/pca.csv",
+    log:
+        "logs/collect_representations.log",
+    localrule: True
+    conda:
+        "../../envs/figures.yaml"
+    params:
+        baseline=config["baseline"],
+    shell:
+        '"$PYTHON" {input.script:q} --planned {input.planned:q} {KEEP}'
+        " --baseline {params.baseline:q} --output-dir $(dirname {output.cka:q}) > {log:q} 2>&1"
 
 
 rule summarise:

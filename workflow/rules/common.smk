@@ -7,26 +7,38 @@ import sys
 from glob import glob
 
 from snakemake.exceptions import WorkflowError
-from snakemake.settings.types import RerunTrigger
-from snakemake.utils import validate
+from snakemake.settings.types import DeploymentMethod, RerunTrigger
 
 sys.path.insert(0, str(workflow.basedir))
 sys.path.append(os.getcwd())  # networks of one's own, which jobs find there as well
 from svp_core import provenance
+from svp_core.config import options
 from svp_core.config.pairs import ConfigError
 from svp_core.data import own
-from workflow import costs, failures, libraries, planning, resources, studies
+from workflow import checking, costs, failures, libraries, planning, resources, studies
+
+
+def planned(make, *arguments):
+    """Return what a planner makes, or stop with the key of the config that is wrong."""
+    try:
+        return make(*arguments)
+    except ConfigError as error:
+        raise WorkflowError(str(error)) from None
+
 
 # half a second, which every job would wait for what has been checked already
 if workflow.is_main_process:
-    validate(config, "../schemas/config.schema.yaml")
+    planned(checking.check, config, workflow.configfiles)
+
+HAS_CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 
 # the data folder belongs to a machine: its environment wins over the config; that of the config
 # is relative to the suite, so that every working directory shares it
 CONFIGURED = os.path.join(workflow.basedir, os.path.expanduser(config["data_dir"]))
 JOBS = {
-    # not part of a command, so that another place of it trains nothing again
-    "PYTHON": "python" if workflow.deployment_settings.deployment_method else sys.executable,
+    # that of Snakemake, whatever is on the path, but in an environment of conda the one there; not
+    # part of a command, so that another place of it trains nothing again
+    "PYTHON": "python" if HAS_CONDA else sys.executable,
     # jobs find the packages from any working directory (snakemake --directory)
     "PYTHONPATH": workflow.basedir,
     "SVP_DATA_DIR": os.path.abspath(os.environ.get("SVP_DATA_DIR") or CONFIGURED),
@@ -44,14 +56,6 @@ RUN = planning.RUN
 ANNOUNCED = set()  # records of which it was said that they are made again
 # an option of what collects: records of older sources, or of other data, are taken as well
 KEEP = "--keep-stale" if config["keep_stale"] else ""
-
-
-def planned(make, *arguments):
-    """Return what a planner makes, or stop with the key of the config that is wrong."""
-    try:
-        return make(*arguments)
-    except ConfigError as error:
-        raise WorkflowError(str(error)) from None
 
 
 def asked(make, key):
@@ -86,8 +90,23 @@ def planned_lines(part):
     kind, _, name = part.partition("_")
     if kind == "cost":
         return COSTS.lines(name)
+    if kind == "needed":
+        return [PLAN.line(run) for run in planned(lambda: PLAN.needed)]
     runs = PLAN.grid if kind == "grid" else planned(PLAN.study_runs, name)[0]
-    return [PLAN.line(run) for run in runs]
+    return [PLAN.line(run) for run in wanted(runs)]
+
+
+def wanted(runs):
+    """Those of the runs that tables are made of: all, or, where `partial`, what there is."""
+    if not config["partial"]:
+        return list(runs)
+    return [run for run in runs if planned(PLAN.is_current, run)]
+
+
+def claimed_upon():
+    """The studies of claims; where `partial`, those of which there is something."""
+    names = planned(PLAN.claim_studies)
+    return [name for name in names if wanted(planned(PLAN.study_runs, name)[0])]
 
 
 def outdated(plans, key):
@@ -142,9 +161,9 @@ if workflow.is_main_process:
 
 
 wildcard_constraints:
-    dataset="[a-z0-9_]+",
-    model="[a-z0-9_]+",
-    method="[a-z0-9_]+",
+    dataset="|".join([*options.names("datasets"), *own.names()]),
+    model="|".join(options.names("models")),
+    method="|".join(options.names("methods")),
     variant=studies.SAFE,
     seed="[0-9]+",
     scope="quick|full",

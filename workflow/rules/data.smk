@@ -20,5 +20,5 @@ rule fetch:
 
 rule data:
     input:
-        lambda wildcards: planning.manifests(PLAN.datasets()),
+        lambda wildcards: planned(planning.manifests, PLAN.datasets()),
     localrule: True

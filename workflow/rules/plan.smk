@@ -31,7 +31,9 @@ rule unfinished:
         part="needed|ablations",
     localrule: True
     run:
-        for line in planning.write_unfinished(PLAN, getattr(PLAN, wildcards.part), output[0]):
+        for line in planning.write_unfinished(
+            PLAN, planned(PLAN.part, wildcards.part), output[0]
+        ):
             print(f"trained again: {line}")
 
 
@@ -42,7 +44,7 @@ rule planned:
     log:
         "logs/plan/planned_{part}.log",
     wildcard_constraints:
-        part="grid|(study|cost)_[a-z0-9_]+",
+        part="grid|needed|(study|cost)_[a-z0-9_]+",
     localrule: True
     run:
         planning.planned.write(output[0], planned_lines(wildcards.part))
@@ -52,7 +54,7 @@ rule planned:
 rule list_runs:
     input:
         # first, or the records would be older than their data and made again
-        lambda wildcards: planning.manifests({run["dataset"] for run in PLAN.needed.values()}),
+        lambda wildcards: planned(PLAN.manifests, "needed"),
     log:
         "logs/plan/list_runs.log",
     localrule: True
@@ -60,14 +62,14 @@ rule list_runs:
         part="needed",
         path="results/runs.jsonl",
     run:
-        count = planning.write_jobs(PLAN, getattr(PLAN, params.part), params.path)
+        count = planning.write_jobs(PLAN, planned(PLAN.part, params.part), params.path)
         print(f"{params.path}: {count} runs to train")
 
 
 # snakemake list_ablation_runs --cores 1
 use rule list_runs as list_ablation_runs with:
     input:
-        lambda wildcards: planning.manifests({run["dataset"] for run in PLAN.ablations.values()}),
+        lambda wildcards: planned(PLAN.manifests, "ablations"),
     log:
         "logs/plan/list_ablation_runs.log",
     params:

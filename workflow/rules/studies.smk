@@ -2,12 +2,12 @@ def study(name, method, tasks=None, seed=None, **options):
     """Plan the runs of an ablation; return the inputs of its rule.
 
     Lists among the options are varied, single values fixed; a mapping of methods gives each options
-    of its own. Tasks and seeds are those of the config unless given.
+    of its own, and so does one of tasks. Tasks and seeds are those of the config unless given.
     """
     chosen = config["ablations"] | {
         key: value for key, value in {"tasks": tasks, "seed": seed}.items() if value is not None
     }
-    one = studies.Study(name, method, tuple(chosen["tasks"]), tuple(chosen["seed"]), options)
+    one = studies.Study(name, method, chosen["tasks"], tuple(chosen["seed"]), options)
     planned(PLAN.add_study, one)
     workflow.localrules(name)  # `use rule` does not pass it on
     records = {"records": lambda wildcards: study_records(name)}
@@ -29,7 +29,7 @@ def study_records(name):
     if workflow.is_main_process:
         for reason in left_out:
             print(f"{name} leaves out {reason}", file=sys.stderr)
-    return [planning.record_path(run) for run in runs]
+    return [planning.record_path(run) for run in wanted(runs)]
 
 
 def study_files(name):

@@ -1,0 +1,1 @@
+"""How errors travel otherwise than by the transposed weights of the forward pass."""

@@ -1,0 +1,94 @@
+"""Scalable forward-forward: every unit has a small convolutional classifier of its own.
+
+Krutsylo 2025 (arXiv 2501.03176). Unit i minimises the cross-entropy of an auxiliary network of its
+activation: 5x5 convolution, norm over channels, ReLU, average over the map, linear head; the
+network predicts by the mean of all units' logits. Labels go to every unit; no errors and no weights
+travel; a unit's input is a constant, and it is updated before the next one runs.
+
+What had to be inferred: tokens and vectors have a dense layer in place of the convolution, and
+tokens are averaged; units are blocks of the suite's models.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from svp_core.config.options import choice, declared, integer, like
+from svp_core.config.run import MethodOptions
+from svp_core.local.unit import Reading
+from svp_core.methods import at_least_float32
+from svp_core.methods.bp import head
+from svp_core.methods.predsim import Unit
+from svp_core.methods.svp import SVP, grouped, inference_rules
+from svp_core.models import Model
+from svp_core.seeds import derive
+from svp_core.shapes import shapes
+from svp_core.task import Task
+
+OF_SVP = declared("methods", "svp")
+
+
+class Options(MethodOptions):
+    """The units, and how they predict together."""
+
+    kernel: int = integer(5, "side of the auxiliary convolution; an odd number", at_least=1)
+    blocks: int = like(OF_SVP, "blocks")
+    update: str = like(OF_SVP, "update")
+    inference: str = choice(
+        "mean", "last", meaning="softmax of the mean of all units' logits, or of those of the last"
+    )
+    overlap, own_weight = 0, 1.0  # no options: how far svp lets losses reach
+
+    def refuse(self, run):
+        depth = run.model.block_count
+        if depth and self.blocks > depth:
+            yield f"blocks: {self.blocks} exceeds depth {depth}"
+        if self.kernel % 2 == 0:
+            yield f"kernel: {self.kernel} is even; a map would change its size"
+
+
+class SFF(SVP):
+    """Units and sweeps of svp with another loss; `readouts` are the auxiliary networks."""
+
+    def read(
+        self, index: int, hidden: Tensor, labels: Tensor | None = None
+    ) -> tuple[Tensor, Reading]:
+        """Return h of a unit, and phi(h), twice, with the logits of its auxiliary network."""
+        with self.autocast(hidden.device):
+            output, features, _ = self.units[index](hidden)
+            logits = self.readouts[index](output)
+        features, logits = at_least_float32(features), at_least_float32(logits)
+        return output, Reading(features, features, logits)
+
+
+class Classifier(nn.Module):
+    """h, a map, tokens or a vector, -> class logits (B, K)."""
+
+    def __init__(self, shape: tuple[int, ...], kernel: int, classes: int, seed: int):
+        super().__init__()
+        self.is_map = len(shape) == 3  # (C, H, W); tokens are (T, d)
+        width = shape[0] if self.is_map else shape[-1]
+        self.layer = (
+            nn.Conv2d(width, width, kernel, padding=kernel // 2)
+            if self.is_map
+            else nn.Linear(width, width)
+        )
+        self.norm, self.linear = nn.LayerNorm(width), head(width, classes, seed)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        found = self.layer(hidden)
+        places = found.flatten(2).transpose(1, 2) if self.is_map else found
+        active = self.norm(places).relu()
+        return self.linear(active.mean(dim=1) if active.dim() == 3 else active)
+
+
+def build(model: Model, task: Task, options: Options, recipe, seed: int) -> SFF:
+    """Group the model's blocks into units; draw their auxiliary networks."""
+    blocks, known = list(model.blocks), shapes(model, task.image_shape)
+    units, classifiers = [], []
+    for group in grouped(len(blocks), options.blocks):
+        units.append(Unit([blocks[i] for i in group], model.reduce, None))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive(seed, "auxiliary", group[0]))
+            shape, own = known[group[-1]], derive(seed, "head", group[0])
+            classifiers.append(Classifier(shape, options.kernel, task.classes, own))
+    return SFF(units, classifiers, [], inference_rules([], task, options), options, recipe)

@@ -1,0 +1,105 @@
+"""What every peer of svp must do: learn, resume, be measured, and refuse what it is not for."""
+
+import pytest
+import torch
+from networks import SHAPE, batch, build, build_method, losses_of_step, saved
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.nn import functional as F
+
+from svp_core.config import options, resolve
+from svp_core.config.pairs import ConfigError
+from svp_core.cost.flops import count_flops
+from svp_core.cost.memory import measure_step
+
+SIZES = {
+    "mlp": {"depth": 3, "width": 16},
+    "cnn": {"depth": 4, "width": 4, "stages": 2},
+    "resnet": {"width": 4, "depth": 4},
+    "vit": {"depth": 2, "width": 16},
+}
+PEERS = ["fa", "usf", "dfa", "sdfa", "drtp", "pepita", "ff", "symba", "sff"]
+MODELS = {name: options.declared("methods", name).models or tuple(SIZES) for name in PEERS}
+CELLS = [(method, model) for method, models in MODELS.items() for model in models]
+
+
+def on(method: str, model: str, **recipe):
+    network = build(model, SHAPE, **SIZES[model])
+    return build_method(network, method, image_shape=SHAPE, **recipe)
+
+
+@pytest.mark.parametrize(("method", "model"), CELLS)
+def test_a_batch_is_learned(method, model):
+    trained = on(method, model, optimizer="adamw", lr=0.003)
+    images, labels = batch(SHAPE)
+    torch.manual_seed(0)
+    before = F.nll_loss(trained.predict(images).network, labels)
+    assert all(losses_of_step(trained, images, labels).isfinite().all() for _ in range(30))
+    assert F.nll_loss(trained.predict(images).network, labels) < before
+
+
+@pytest.mark.parametrize(("method", "model"), CELLS)
+def test_a_state_continues_with_the_same_bits(method, model):
+    whole, continued = on(method, model), on(method, model)
+    whole.step(*batch(SHAPE))
+    continued.load_state(saved(whole))
+    for one in (whole, continued):
+        torch.manual_seed(5)
+        one.step(*batch(SHAPE))
+    assert all(map(torch.equal, whole.state_dict().values(), continued.state_dict().values()))
+    assert torch.equal(whole.drain()["unit_loss"], continued.drain()["unit_loss"])
+
+
+@pytest.mark.parametrize(("method", "model"), CELLS)
+def test_memory_and_operations_are_simulated_exactly(method, model):
+    def cost():
+        return measure_step(on(method, model), *batch(SHAPE)), count_flops(
+            on(method, model), *batch(SHAPE)
+        )
+
+    real = cost()
+    with FakeTensorMode():
+        assert cost() == real
+
+
+@pytest.mark.parametrize(("method", "model"), CELLS)
+def test_bfloat16_keeps_losses_and_weights_in_float32(method, model):
+    mixed = on(method, model, precision="bfloat16")
+    losses = losses_of_step(mixed, *batch(SHAPE))
+    assert losses.dtype == torch.float32 and losses.isfinite().all()
+    assert all(one.dtype == torch.float32 for one in mixed.parameters())
+
+
+def test_two_passes_and_the_gradients_that_nobody_needs_are_counted():
+    flops = {name: count_flops(on(name, "mlp"), *batch(SHAPE)) for name in ("bp", *PEERS)}
+    hidden, first, last = 2 * 16 * 16, 64 * 16, 16 * 10
+    macs = {"bp": 3 * hidden + 2 * first + 3 * last}
+    macs["fa"] = macs["usf"] = macs["bp"]
+    macs["dfa"] = 2 * (hidden + first + last) + 3 * 10 * 16
+    macs["sdfa"] = macs["drtp"] = macs["dfa"]
+    macs["pepita"] = 3 * (hidden + first + last) + 10 * 64
+    for name, count in macs.items():
+        assert flops[name] == 2 * 8 * count, name
+
+
+@pytest.mark.parametrize("method", ["pepita", "ff", "symba"])
+def test_what_is_of_dense_layers_is_refused_elsewhere(method):
+    run = {"dataset": "digits", "model": "cnn", "method": method, "seed": 0}
+    with pytest.raises(ConfigError, match=f"^model: {method} is defined for mlp, not for cnn$"):
+        resolve(run)
+
+
+@pytest.mark.parametrize(
+    ("method", "settings", "message"),
+    [
+        ("pepita", {"recipe": {"micro_batches": 2}}, "feedback: a batch passes twice as a whole"),
+        ("ff", {"recipe": {"micro_batches": 2}}, "label: a batch passes with two labels"),
+        ("ff", {"model_options": {"depth": 1}}, "inference: both rules read the layers above"),
+        ("symba", {"model_options": {"activation": "tanh"}}, "inference: goodness is of ReLU"),
+        ("sff", {"method_options": {"kernel": 4}}, "kernel: 4 is even"),
+        ("sff", {"method_options": {"blocks": 9}}, "blocks: 9 exceeds depth 3"),
+    ],
+)
+def test_the_impossible_is_refused_by_name(method, settings, message):
+    run = {"dataset": "digits", "model": "mlp", "method": method, "seed": 0}
+    with pytest.raises(ConfigError, match=f"method_options.{message}"):
+        resolve(run | settings)
