@@ -48,7 +48,7 @@ def from_first_to_last(rows: pd.DataFrame, digits: int) -> str:
         means = series.groupby("unit")["value"].mean()
         first, last = means.index[[0, -1]]
         low, high = (f"{means[unit]:.{digits}f} (unit {unit})" for unit in (first, last))
-        return f"{name} {low} to {high}" if last > first else f"{name} {low}"
+        return f"{name} {low} to {high}" if last > first else f"{name} {means.iloc[0]:.{digits}f}"
 
     return sentences.text(
         sentences.sentence(cell, (part(*one) for one in sentences.of_series(of_cell)))

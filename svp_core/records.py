@@ -15,6 +15,14 @@ RUN_SCHEMA = yaml.safe_load((Path(__file__).parent / "training" / "record.schema
 LARGEST = 2**63  # below which tables hold integers
 LETTERS = 200  # of an error's message: it may quote the whole record
 
+Validator = jsonschema.validators.extend(
+    jsonschema.Draft202012Validator,
+    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer",
+        lambda _, value: type(value) is int,  # 1e30 is none that tables can hold
+    ),
+)
+
 
 class RecordError(ValueError):
     """A record that breaks its contract; the message names the file and the place."""
@@ -41,8 +49,7 @@ def read(path: Path | str, schema: Mapping) -> dict:
         json.dumps(record, ensure_ascii=False).encode()  # half a surrogate is no text
     except (ValueError, RecursionError) as error:
         raise RecordError(f"{path}: not JSON: {error}") from None
-    errors = jsonschema.Draft202012Validator(schema).iter_errors(record)
-    if error := jsonschema.exceptions.best_match(errors):
+    if error := jsonschema.exceptions.best_match(Validator(schema).iter_errors(record)):
         place = error.json_path.removeprefix("$").removeprefix(".") or "record"
         raise RecordError(f"{path}: {place}: {' '.join(error.message.split())[:LETTERS]}")
     return record

@@ -148,6 +148,7 @@ LOST = epoch(2, [80.0, 90.0]) | {"unit_loss": [None, 0.1]}
         (record(train_seconds=-1.0), "train_seconds: -1.0 is less than the minimum of 0"),
         (record(peak_memory_bytes=-1), "peak_memory_bytes: -1 is less than the minimum of 1"),
         (record(train_seconds=10**400), "not JSON: 10000000000000000000... is too large"),
+        (record(parameters=1e30), "parameters: 1e+30 is not of type 'integer'"),
         (record(dataset="a\nb"), "config.dataset: 'a\\nb' does not match"),
         (
             record(curves=[epoch(1, [1.0]), epoch(0, [1.0])]),

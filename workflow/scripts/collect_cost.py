@@ -8,6 +8,7 @@ import pandas as pd
 
 from svp_core import tables
 from svp_core.records import read
+from svp_core.tables.contract import named
 from svp_core.tables.derived import parse_targets, targets
 from svp_core.tables.records import add_arguments, asked_for
 
@@ -21,9 +22,12 @@ SPENT = {"flops": ("flop", "counted"), "seconds": ("s", "measured"), "joules": (
 
 
 def cell_schema(column: str) -> dict:
-    """JSON schema of a cell; sizes and values may be missing."""
-    kind = tables.json_type("cost", column)
-    return {"type": kind if column in NAMED else [kind, "null"]}
+    """JSON schema of a cell, as the glossary has it; sizes and values may be missing."""
+    rules = tables.GLOSSARY["cost"]["columns"][column]
+    bounds = {key: rules[key] for key in ("minimum", "maximum") if key in rules}
+    words = {"enum": rules["values"]} if "values" in rules else {}
+    kind = rules["type"] if column in NAMED else [rules["type"], "null"]
+    return {"type": kind, "pattern": r"^[^\x00-\x1f]+\Z"} | bounds | words
 
 
 SCHEMA = {
@@ -47,11 +51,16 @@ SCHEMA = {
 
 
 def step_rows(records: Mapping[str, Mapping]) -> Iterator[dict]:
-    """The rows of all records; raises TableError for one that is less than nothing."""
+    """The rows of all records; raises TableError for one that is less than nothing, or repeated."""
+    seen = set()
     for path, record in records.items():
         for place, row in enumerate(record["rows"]):
             if row["unit"] != "mJ" and (row["value"] or 0) < 0:  # idle power is subtracted
                 raise tables.TableError(f"{path}: rows[{place}].value: {row['value']} is negative")
+            key = tuple(row.get(name) for name in tables.GLOSSARY["cost"]["key"])
+            if key in seen:
+                raise tables.TableError(f"{path}: cost: two rows of {named(key)}")
+            seen.add(key)
             yield row
 
 

@@ -36,7 +36,8 @@ def slope_rows(cost: pd.DataFrame) -> Iterator[dict]:
     """The rows of the table `slopes`."""
     for axis in SIZES:
         for quantity in QUANTITIES:
-            for model, rows in sweep(of_steps(cost, quantity), axis, least=3).items():
+            rows_of_it = of_steps(cost, quantity)[lambda rows: rows["value"] > 0]  # of logarithms
+            for model, rows in sweep(rows_of_it, axis, least=3).items():
                 for series, group in rows.sort_values(axis).groupby(SERIES):
                     line = fit(group[axis], group["value"])
                     names = dict(zip(SERIES, series, strict=True)) | {"points": len(group)}
