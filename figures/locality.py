@@ -70,7 +70,7 @@ def describe(locality: pd.DataFrame) -> str:
     """Which methods have no later block change an update, and none wait."""
 
     def local(rows: pd.DataFrame) -> list[str]:
-        is_local = (rows["later_blocks"] == "0") & (rows["errors"] == "no")
+        is_local = ~rows["later_blocks"].str.contains("[1-9]") & (rows["errors"] == "no")
         found = rows[is_local][["method", "variant"]].itertuples(index=False)
         return [names.series_label(one) for one in sorted(set(found))]
 

@@ -23,6 +23,10 @@ LABELS = {
     "sdfa": "sDFA",
     "pepita": "PEPITA",
     "symba": "SymBa",
+    "auglocal": "AugLocal",
+    "infopro": "InfoPro",
+    "biofo": "Bio-FO",
+    "mono_forward": "Mono-Forward",
 }
 SHORT = 4  # letters
 # of datasets, models and methods; new ones follow by the alphabet

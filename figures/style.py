@@ -26,7 +26,8 @@ LETTER, HANDLE = 0.065, 0.5  # width of a letter in the legend, and of what stan
 MIB = 2**20
 
 # Okabe and Ito's colours, which stay distinct for colour-blind readers; known methods keep theirs.
-# Others have what is left of them, and wine and olive of Tol's muted scheme.
+# Others have what is left of them, of Tol's muted scheme wine, olive, indigo, rose and green, and
+# brown: eight colours in turn with nine markers, so that a table of all peers has no looks alike.
 COLOURS = {
     "bp": "#000000",
     "svp": "#0072B2",
@@ -34,7 +35,8 @@ COLOURS = {
     "local_lda": "#009E73",
     "predsim": "#CC79A7",
 }
-OTHER_COLOURS = ["#E69F00", "#56B4E9", "#882255", "#999933"]
+OTHER_COLOURS = ["#E69F00", "#56B4E9", "#882255", "#999933", "#332288", "#CC6677", "#117733"]
+OTHER_COLOURS += ["#8C564B"]
 MARKERS = {"bp": "o", "svp": "s", "sll": "^", "local_lda": "P", "predsim": "X"}
 OTHER_MARKERS = "Dv<>ph*dH"
 DASHES = {"bp": "-", "svp": "--", "sll": "-.", "local_lda": (0, (5, 1, 1, 1, 1, 1)), "predsim": ":"}
@@ -89,7 +91,7 @@ def method_look(method: str, others: list[str]) -> tuple:
     place = others.index(method)
     turn, colour = divmod(place, len(OTHER_COLOURS))
     look = OTHER_MARKERS[place % len(OTHER_MARKERS)], OTHER_DASHES[place % len(OTHER_DASHES)]
-    return mixed(OTHER_COLOURS[colour], "black", min(0.4 * turn, 0.8)), *look
+    return mixed(OTHER_COLOURS[colour], "black", min(0.4 * turn, 0.6)), *look
 
 
 def looks(table: pd.DataFrame, drawn: pd.DataFrame | None = None) -> dict[Series, dict]:

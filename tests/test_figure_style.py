@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
+from matplotlib.colors import to_rgb
 
 from figures import intervals, names, style
 
@@ -30,6 +31,13 @@ def test_methods_and_variants_that_nobody_has_heard_of_differ():
     series = [(name, variant) for name in methods for variant in ("default", "a", "b")]
     looks = style.looks(table(*series))
     assert len({tuple(map(str, look.values())) for look in looks.values()}) == len(series)
+
+
+def test_thirty_methods_look_different_and_those_of_two_turns_are_not_nearly_black():
+    looks = style.looks(table(*((f"method_{place}", "default") for place in range(30))))
+    assert len({(str(one["color"]), one["marker"]) for one in looks.values()}) == 30
+    two_turns = list(looks.values())[: 2 * len(style.OTHER_COLOURS)]
+    assert min(max(to_rgb(one["color"])) for one in two_turns) > 0.25
 
 
 def test_a_series_looks_the_same_in_all_figures_of_a_table():

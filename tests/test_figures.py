@@ -13,7 +13,14 @@ import torch
 from builders import completed, cost_rows, diverged, write_records
 from made_costs import EVERY_COST, OTHER_COST, cost_table, texts
 
-from figures import accuracy, accuracy_flops, learning_curves, unit_accuracy
+from figures import (
+    accuracy,
+    accuracy_flops,
+    accuracy_memory,
+    learning_curves,
+    spent,
+    unit_accuracy,
+)
 from svp_core import tables
 from svp_core.spectrum import gram
 from svp_core.training.evaluation import packed
@@ -24,6 +31,7 @@ INPUTS = {
     "learning_curves": ["curves"],
     "unit_accuracy": ["metrics"],
     "accuracy_flops": ["runs"],
+    "accuracy_memory": ["runs"],
     "probe": ["metrics"],
     "gradient_alignment": ["metrics"],
     "posterior_agreement": ["metrics"],
@@ -176,6 +184,22 @@ def test_accuracy_against_flops_draws_seeds_and_their_mean():
     assert "1 diverged" in " ".join(texts(figure).split())
 
 
+def test_the_front_has_the_means_that_none_is_above_for_as_little():
+    rows = [("bp", 40, 98), ("svp", 10, 95), ("dfa", 20, 94), ("fa", 40, 97), ("sff", 50, 98)]
+    part = pd.DataFrame(rows, columns=["method", "peak_memory_bytes", "test_accuracy"])
+    part = part.assign(variant="default")
+    found = spent.front(part, "peak_memory_bytes")
+    assert [method for method, _ in found.index] == ["svp", "bp"]
+    runs = part.assign(dataset="mnist", model="mlp", seed=0, status="completed")
+    runs["peak_memory_bytes"] *= 2**20
+    figure = accuracy_memory.draw(runs)
+    line = figure.axes[0].lines[0]
+    assert line.get_ydata()[1:-1].tolist() == [95, 98] and line.get_xdata()[1] == 10
+    assert "BP 98.00 % at 1.00 of BP's memory; SVP 95.00 % at 0.25 of BP's memory" in (
+        accuracy_memory.describe(runs)
+    )
+
+
 def test_learning_curves_draw_seeds_and_their_mean():
     curves = pd.DataFrame(
         {"dataset": "mnist", "model": "mlp", "method": "dfa", "variant": "default",
@@ -211,7 +235,9 @@ def test_a_method_of_one_unit_is_a_horizontal_line_whatever_its_name():
 
 
 def test_figures_import_no_torch():
-    scripts = ", ".join(f"figures.{figure}" for figure in [*INPUTS, "ablation", "collapse"])
+    scripts = ", ".join(
+        f"figures.{figure}" for figure in [*INPUTS, "ablation", "collapse", "ranks"]
+    )
     command = f"import sys, {scripts}; sys.exit(bool({{'torch', 'workflow'}} & set(sys.modules)))"
     root = Path(__file__).parents[1]
     assert subprocess.run([sys.executable, "-c", command], cwd=root).returncode == 0
@@ -227,7 +253,7 @@ def test_a_matplotlibrc_in_the_working_directory_changes_nothing(small, tmp_path
         assert path.read_bytes() == other.read_bytes()
 
 
-@pytest.mark.parametrize("figure", [*INPUTS, "ablation", "collapse", "reach"])
+@pytest.mark.parametrize("figure", [*INPUTS, "ablation", "collapse", "ranks", "reach"])
 def test_a_figure_says_what_it_asks_in_its_first_line(figure):
     first, _, rest = importlib.import_module(f"figures.{figure}").__doc__.partition("\n\n")
     assert first.endswith(".") and "\n" not in first and rest.strip()

@@ -25,6 +25,10 @@ KNOWN = {
     "svp": LOCAL,
     "predsim": LOCAL,
     "ff": ("0+0+0+0", "input", "no", False, "none", True, 1, 3, 2),
+    "biofo": LOCAL,
+    "dgl": LOCAL,
+    "man": ("1+1+1+0", "units", "no", True, *LOCAL[4:]),
+    "deep_supervision": ("3+2+1+0", "output", "chain", True, "backward", False, 4, 1, 1),
 }
 
 
@@ -98,7 +102,7 @@ def test_a_method_in_a_new_file_is_audited_by_its_name(package):
 
 
 def test_every_method_that_is_defined_for_a_model_is_audited():
-    assert set(defined("mlp")) == set(options.names("methods"))
+    assert set(defined("mlp")) == set(options.names("methods")) - {"infopro", "hpff"}
     assert {"bp", "sff"} < set(defined("cnn")) and not {"ff", "pepita"} & set(defined("cnn"))
 
 
@@ -114,6 +118,9 @@ def test_the_command_writes_the_table_and_the_figure_reads_it(tmp_path, capsys):
     levels = [level for _, level in figure.cells(frame.iloc[0])]
     assert levels == [1, 1, 1, 1, 1, 1, 0, 0]
     assert figure.cells(pd.Series({**frame.iloc[0], "weights": pd.NA}))[3] == ("", 0)
+    assert figure.describe(frame) == ""  # neither of the two
+    svp = frame.iloc[1:].assign(variant="default", later_blocks="0+0+0+0", errors="no")
+    assert figure.describe(svp) == "MLP, no later block or error in an update: SVP."
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,10 @@
 
 import pytest
 import torch
+import yaml
 from networks import SHAPE, batch, build, build_method, losses_of_step, saved
+from snakemake.utils import update_config
+from suite_copy import ROOT, change, default_config
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional as F
 
@@ -10,6 +13,7 @@ from svp_core.config import options, resolve
 from svp_core.config.pairs import ConfigError
 from svp_core.cost.flops import count_flops
 from svp_core.cost.memory import measure_step
+from workflow.planning import Plan
 
 SIZES = {
     "mlp": {"depth": 3, "width": 16},
@@ -17,9 +21,12 @@ SIZES = {
     "resnet": {"width": 4, "depth": 4},
     "vit": {"depth": 2, "width": 16},
 }
-PEERS = ["fa", "usf", "dfa", "sdfa", "drtp", "pepita", "ff", "symba", "sff"]
+FEEDBACK = ["fa", "usf", "dfa", "sdfa", "drtp", "pepita", "ff", "symba", "sff"]
+LOCAL = ["sgr", "dgl", "auglocal", "infopro", "deep_supervision", "mono_forward", "biofo", "man"]
+LOCAL += ["hpff", "pred", "sim"]
+PEERS = [*FEEDBACK, *LOCAL]
 MODELS = {name: options.declared("methods", name).models or tuple(SIZES) for name in PEERS}
-CELLS = [(method, model) for method, models in MODELS.items() for model in models]
+CELLS = [(method, model) for method in PEERS for model in MODELS[method] if model in SIZES]
 
 
 def on(method: str, model: str, **recipe):
@@ -70,7 +77,7 @@ def test_bfloat16_keeps_losses_and_weights_in_float32(method, model):
 
 
 def test_two_passes_and_the_gradients_that_nobody_needs_are_counted():
-    flops = {name: count_flops(on(name, "mlp"), *batch(SHAPE)) for name in ("bp", *PEERS)}
+    flops = {name: count_flops(on(name, "mlp"), *batch(SHAPE)) for name in ("bp", *FEEDBACK)}
     hidden, first, last = 2 * 16 * 16, 64 * 16, 16 * 10
     macs = {"bp": 3 * hidden + 2 * first + 3 * last}
     macs["fa"] = macs["usf"] = macs["bp"]
@@ -103,3 +110,16 @@ def test_the_impossible_is_refused_by_name(method, settings, message):
     run = {"dataset": "digits", "model": "mlp", "method": method, "seed": 0}
     with pytest.raises(ConfigError, match=f"method_options.{message}"):
         resolve(run | settings)
+
+
+def test_the_config_of_the_peers_is_planned_and_leaves_out_what_is_not_defined():
+    config = default_config()
+    update_config(config, yaml.safe_load((ROOT / "config/peers.yaml").read_text()))
+    planned = {(run["method"], run["model"]) for run in Plan(config).grid.values()}
+    assert planned >= {(method, model) for method, model in CELLS if model != "resnet"}
+    left_out = config["grid"]["leave_out"]
+    assert len(left_out) == len(set(PEERS)) * 3 - len({one for one in planned if one[0] in PEERS})
+    with pytest.raises(ConfigError, match="leave_out: digits/mlp/fa2 is no task of the grid"):
+        Plan(change(config, "grid.leave_out", ["digits/mlp/fa2"]))
+    with pytest.raises(ConfigError, match="model: infopro is defined for cnn, resnet, not for"):
+        Plan(change(config, "grid.leave_out", [one for one in left_out if "infopro" not in one]))

@@ -14,6 +14,7 @@ from snakemake.utils import validate
 from suite_copy import BIN, ROOT, TINY, change, copy_suite, default_config, snakemake
 
 FIGURES = ["accuracy", "learning_curves", "unit_accuracy", "accuracy_flops"]
+FIGURES += ["accuracy_memory", "ranks"]
 FIGURES += ["memory", "pareto", "projection", "scaling"]
 QUESTION = """use rule ablation as weights with:
     input:

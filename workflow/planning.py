@@ -243,11 +243,11 @@ def write_jobs(plan: Plan, runs: Mapping[str, dict], path: str) -> int:
 def grid_runs(config: Mapping) -> dict[str, dict]:
     """Map the name of every run of the grid and its variants to its resolved config."""
     grid, runs = config["grid"], {}
-    tasks = grid_tasks(grid)
+    tasks = grid_tasks(config)
     defaults = [{"name": "default", "method": method} for method in grid["method"]]
     for setting in [*defaults, *config["variants"]]:
         changes = {key: setting.get(name, {}) for name, key in CHANGES.items()}
-        for task in setting.get("tasks", tasks):
+        for task in setting.get("tasks", tasks[setting["method"]]):
             run = changed(base_run(config, task, setting["method"], "the grid"), changes)
             add_seeds(runs, run | {"variant": setting["name"]}, grid["seed"])
     return runs
@@ -259,14 +259,20 @@ def audit_sources() -> str:
     return provenance.source_hash(provenance.sources("locality", "models.mlp", *names))
 
 
-def grid_tasks(grid: Mapping) -> list[str]:
-    """Return every dataset/model of the grid but those that it leaves out."""
+def grid_tasks(config: Mapping) -> dict[str, list[str]]:
+    """Return, by method, every dataset/model of the grid but those that are left out."""
+    grid = config["grid"]
     tasks = [f"{dataset}/{model}" for dataset, model in product(grid["dataset"], grid["model"])]
+    methods = [*grid["method"], *(one["method"] for one in config["variants"])]
     left_out = grid.get("leave_out", [])
-    for task in left_out:
-        if task not in tasks:
-            raise ConfigError(f"config grid.leave_out: {task} is no task of the grid")
-    return [task for task in tasks if task not in left_out]
+    known = {*tasks, *(f"{task}/{method}" for task, method in product(tasks, methods))}
+    for one in left_out:
+        if one not in known:
+            raise ConfigError(f"config grid.leave_out: {one} is no task of the grid")
+    return {
+        method: [one for one in tasks if not {one, f"{one}/{method}"} & set(left_out)]
+        for method in methods
+    }
 
 
 def add_seeds(runs: dict[str, dict], run: dict, seeds: Iterable[int]) -> None:

@@ -4,6 +4,8 @@ FIGURES = {
     "learning_curves": ("Accuracy", ["curves"]),
     "unit_accuracy": ("Accuracy", ["metrics"]),
     "accuracy_flops": ("Accuracy", ["runs"]),
+    "accuracy_memory": ("Accuracy", ["runs"]),
+    "ranks": ("Accuracy", ["runs"]),
     "probe": ("Layers", ["metrics"]),
     "gradient_alignment": ("Layers", ["metrics"]),
     "posterior_agreement": ("Layers", ["metrics"]),

@@ -11,7 +11,12 @@ rule audit:
         # a new method is found by its name
         sources=lambda wildcards: planning.audit_sources(),
         # what leaves a unit on purpose, beside the defaults of all methods
-        series=["svp:overlap=1", "svp:blocks=2", "local_lda:auxiliary=ema"],
+        series=[
+            "svp:overlap=1",
+            "svp:blocks=2",
+            "local_lda:auxiliary=ema",
+            "deep_supervision:detach=true",
+        ],
     shell:
         '"$PYTHON" -m svp_core.locality --all {params.series:q} --output {output:q} > {log:q} 2>&1'
 
@@ -37,6 +42,9 @@ rule locality:
 rule peers:
     input:
         "results/tables/summary.md",
-        "results/figures/accuracy.png",
+        expand(
+            "results/figures/{figure}.png",
+            figure=["accuracy", "accuracy_flops", "accuracy_memory", "ranks"],
+        ),
         "results/figures/locality.png",
     localrule: True

@@ -1,0 +1,92 @@
+"""Mean rank of every series over datasets and models, and the difference that chance explains.
+
+Series are ranked by mean test accuracy in every cell, a dataset and model, 1 the best; only those
+with completed runs in all cells take part. Small points are ranks in cells, large ones their mean.
+Series whose mean is within the band, one critical difference (Nemenyi, 5 %) wide, are not told
+apart from the best one; p is Friedman's, that all series are alike (Demsar, JMLR 7, 2006). Ranks
+take cells for independent draws, which models of one dataset are not.
+"""
+
+from collections.abc import Iterator
+from math import inf
+
+from figures import names, sentences, style
+
+import pandas as pd
+from matplotlib.figure import Figure
+from scipy.stats import friedmanchisquare, studentized_range
+from svp_core import tables
+
+ROW = 0.16  # height of a series in inches
+LEAST = 3  # series, and cells, that a test needs
+
+
+def ranks(runs: pd.DataFrame) -> pd.DataFrame:
+    """Rank of every series, a line each, in every cell, a column each; 1 is the best."""
+    completed = style.pick(runs, status="completed")
+    means = completed.groupby([*tables.SERIES, *tables.TASK])["test_accuracy"].mean()
+    accuracy = means.unstack(tables.TASK).dropna()
+    found = accuracy.rank(ascending=False)
+    return found.loc[found.mean(axis=1).sort_values(kind="stable").index]
+
+
+def critical_difference(series: int, cells: int, level: float = 0.05) -> float:
+    """Difference of two mean ranks that chance exceeds with this probability (Nemenyi)."""
+    quantile = studentized_range.ppf(1 - level, series, inf) / 2**0.5
+    return float(quantile * (series * (series + 1) / (6 * cells)) ** 0.5)
+
+
+def draw(runs: pd.DataFrame) -> Figure:
+    """One panel of all series."""
+    found = ranks(runs)
+    count, cells = found.shape
+    if count < LEAST or cells < LEAST:
+        return style.nothing(f"Ranks need {LEAST} series that all have {LEAST} cells or more.")
+    looks, means = style.looks(runs), found.mean(axis=1)
+    size = style.PAGE, ROW * count + 0.3
+    figure, (axes,) = style.panels([""], 1, size)
+    difference = critical_difference(count, cells)
+    axes.axvspan(means.iloc[0], means.iloc[0] + difference, color="0.93", zorder=0)
+    for place, (series, row) in enumerate(found.iterrows()):
+        look = {"color": looks[series]["color"], "marker": looks[series]["marker"]}
+        axes.scatter(row, [place] * cells, s=7, alpha=0.5, linewidth=0, **look)
+        axes.scatter(means[series], place, s=36, **look)
+    axes.set_yticks(range(count), map(names.series_label, found.index))
+    axes.set_ylim(count - 0.5, -0.5)
+    axes.set_xlim(0.5, count + 0.5)
+    axes.grid(axis="x")
+    style.name_axes(figure, x="Rank by test accuracy")
+    style.note(figure, explanation(runs, found, difference))
+    return figure
+
+
+def explanation(runs: pd.DataFrame, found: pd.DataFrame, difference: float) -> str:
+    """What points and band are, and who is left out."""
+    p = friedmanchisquare(*found.to_numpy()).pvalue
+    text = f"Small points: ranks in {found.shape[1]} cells. Large: their mean. Band: critical"
+    text += f" difference {difference:.1f}. Friedman's p = {p:.2g}."
+    absent = len(names.all_series(runs)) - len(found)
+    return text + (f" Not shown: {absent} without a completed run in every cell." if absent else "")
+
+
+def describe(runs: pd.DataFrame) -> str:
+    """The mean ranks, and the critical difference."""
+    found = ranks(runs)
+    if min(found.shape) < LEAST:
+        return ""
+
+    def parts() -> Iterator[str]:
+        yield f"critical difference {critical_difference(*found.shape):.1f}"
+        for series, mean in found.mean(axis=1).items():
+            yield f"{names.series_label(series)} {mean:.1f}"
+
+    return sentences.sentence(f"Mean ranks over {found.shape[1]} cells", parts())
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Read runs.csv, write the figure."""
+    style.command(draw, describe, ("runs",), arguments)
+
+
+if __name__ == "__main__":
+    main()
