@@ -196,7 +196,7 @@ def test_an_empty_loader_is_refused():
         ({"method": "nothing"}, "method: 'nothing' is not one of"),
         ({"blocks": 3}, "blocks: 3 exceeds depth 2"),
         ({"d0": 5}, "d0: 5 rows cannot be read as 10 class logits"),
-        ({"momentum": 0.5}, "momentum: an option of the readout lda"),
+        ({"momentum": 0.5}, "momentum: an option of the readout"),
         ({"recipe": {"lr": -1}}, "recipe.lr: -1"),
         ({"pool": "cls", "units": ["0", "4"]}, "pool: it makes no vector"),
         ({"steps_per_epoch": 3, "optimizer": optim.SGD}, "steps_per_epoch: "),

@@ -62,7 +62,6 @@ def test_altered_data_are_refused_in_every_working_directory(data, tmp_path, cap
         assert training(data, place / "run.json") == 1
         printed = capfd.readouterr().err
         assert f"{path} is not the file that was fetched" in printed
-        (place / "run.json").parent.rmdir() if place == other else None
     assert contents(tmp_path) == before
 
 
@@ -227,7 +226,7 @@ def test_ctrl_c_is_a_line_and_the_same_command_continues(folder, monkeypatch, ca
     with monkeypatch.context() as patch:
         patch.setattr("svp_core.data.inspection.checksum", interrupted)
         assert run(folder) == 130
-    assert capfd.readouterr().err == "interrupted; the same command continues\n"
+    assert capfd.readouterr().err == "interrupted\n"
     assert contents(folder) == before and run(folder) == 0
 
 

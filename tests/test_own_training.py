@@ -24,7 +24,10 @@ def test_a_method_has_training_settings_of_its_own():
     own = {"svp": {"recipe": {"lr": 0.5}, "model": {"width": 8}}}
     runs, before = grid(own), planning.Plan(default_config()).grid
     run = runs["digits/mlp/svp/default/0"]
-    assert run["recipe"]["lr"] == 0.5 and run["model_options"] == {"width": 8, "depth": 4}
+    assert (
+        run["recipe"]["lr"] == 0.5
+        and run["model_options"] | {"width": 8, "depth": 4} == run["model_options"]
+    )
     assert run["recipe"]["epochs"] == before["digits/mlp/svp/default/0"]["recipe"]["epochs"]
     others = [name for name in runs if not name.startswith("digits/mlp/svp/")]
     assert len(others) == len(before) - 5 and all(runs[name] == before[name] for name in others)
@@ -59,7 +62,8 @@ def test_the_configs_train_what_the_trials_chose(name, count):
                 names[task]["families"][family][key] for key in ("method", "variant")
             )
             run = resolve(runs[f"{task}/{method}/{variant}/0"])
-            assert run["model_options"] == chosen["model_options"], family
+            sizes = resolve(run | {"model_options": chosen["model_options"]})["model_options"]
+            assert run["model_options"] == sizes, family
             images = {"train_images": run["recipe"]["train_images"], "validation_images": None}
             recipe = chosen["recipe"] | images
             assert run["recipe"] == recipe, family

@@ -50,7 +50,7 @@ def test_the_default_config_leaves_no_default_to_the_schema():
 
 
 def test_the_default_grid_is_planned(suite):
-    assert jobs(snakemake(suite, "-n"))["train"] == 80  # 45 of the grid
+    assert jobs(snakemake(suite, "-n"))["train"] == 110  # 45 of the grid
 
 
 def test_the_smoke_config_is_planned(suite):
@@ -68,7 +68,7 @@ def test_all_ablations_train_equal_runs_once(suite):
     printed = snakemake(suite, "-n", "ablations")
     names, planned = {path.stem for path in ROOT.glob("workflow/ablations/*.smk")}, jobs(printed)
     assert len(names) >= 12 and names < planned.keys()
-    assert 210 <= planned["train"] <= 260
+    assert 210 <= planned["train"] <= 300
     assert re.search("projection leaves out digits/mlp, svp: .*readout: identity without", printed)
 
 
@@ -79,7 +79,7 @@ def test_lint_and_format_are_clean(suite):
 
 
 def test_the_slurm_profile_is_found_and_limits_no_jobs(suite):
-    assert jobs(snakemake(suite, "-n", "--profile", "slurm"))["train"] == 80  # 45 of the grid
+    assert jobs(snakemake(suite, "-n", "--profile", "slurm"))["train"] == 110  # 45 of the grid
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +141,7 @@ def test_a_run_is_compared_with_a_reference(finished):
     reference = finished / "reference"
     reference.mkdir()
     table = pd.read_csv(finished / "results/tables/runs.csv")
-    table["test_accuracy"] -= 50
+    table["test_accuracy"] = 1 + table["seed"] / 100  # far below, and close to each other
     table.to_csv(reference / "runs.csv", index=False)
     other = ["compare", "--config", "reference=reference", "--configfile", "tiny.yaml"]
     printed = snakemake(finished, *other, ok=False)
@@ -264,7 +264,7 @@ def test_a_plan_forgets_no_record_of_a_run_that_failed(finished):
 def test_the_report_holds_the_figures(finished):
     report = (finished / "results/report.html").read_text()
     for name in FIGURES:
-        assert f"{name}.png" in report
+        assert f'id="figure-{name}"' in report
     assert json.loads((finished / "results/config.json").read_text())["grid"] == {
         "dataset": ["digits"],
         "method": ["bp", "svp"],

@@ -10,9 +10,10 @@ rule ablation:
     params:
         question="",
         options="",  # of the script that collects
+        keep=KEEP,
         width=config["figure_width"],
     shell:
-        '"$PYTHON" {input.collect:q} --planned {input.planned:q} {KEEP} --output {output.table:q}'
+        '"$PYTHON" {input.collect:q} --planned {input.planned:q} {params.keep} --output {output.table:q}'
         " {params.options} > {log:q} 2>&1"
         ' && "$PYTHON" {input.draw:q} {output.table:q}'
         " --png {output.png:q} --pdf {output.pdf:q} --width {params.width} >> {log:q} 2>&1"

@@ -13,8 +13,10 @@ rule collect_runs:
     localrule: True
     conda:
         "../../envs/figures.yaml"
+    params:
+        keep=KEEP,
     shell:
-        '"$PYTHON" {input.script:q} --planned {input.planned:q} {KEEP}'
+        '"$PYTHON" {input.script:q} --planned {input.planned:q} {params.keep}'
         " --output-dir $(dirname {output.runs:q}) > {log:q} 2>&1"
 
 
@@ -33,8 +35,9 @@ rule collect_representations:
         "../../envs/figures.yaml"
     params:
         baseline=config["baseline"],
+        keep=KEEP,
     shell:
-        '"$PYTHON" {input.script:q} --planned {input.planned:q} {KEEP}'
+        '"$PYTHON" {input.script:q} --planned {input.planned:q} {params.keep}'
         " --baseline {params.baseline:q} --output-dir $(dirname {output.cka:q}) > {log:q} 2>&1"
 
 

@@ -131,12 +131,12 @@ def outdated(plans, key):
 
 def require_captions():
     """Stop at an output of the report without its caption, which Snakemake misses in the end only."""
-    for rule in workflow.rules:
-        for file in rule.output:
+    for one in workflow.rules:
+        for file in one.output:
             shown = file.flags.get("report") if hasattr(file, "flags") else None
             path = shown and shown.caption and shown.caption.get_path_or_uri(secret_free=True)
             if path and not os.path.exists(path):
-                raise WorkflowError(f"rule {rule.name}: no caption {os.path.relpath(path)}")
+                raise WorkflowError(f"{one.name}: no caption {os.path.relpath(path)}")
 
 
 # of the table of cost and of claims: test accuracies whose price is told

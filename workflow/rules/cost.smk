@@ -84,8 +84,9 @@ rule collect_cost:
         "../../envs/figures.yaml"
     params:
         targets=TARGETS,
+        keep=KEEP,
     shell:
-        '"$PYTHON" {input.script:q} --planned {input.planned:q} {KEEP} --runs {input.runs:q}'
+        '"$PYTHON" {input.script:q} --planned {input.planned:q} {params.keep} --runs {input.runs:q}'
         " --curves {input.curves:q} {params.targets} --output-dir $(dirname {output:q})"
         " > {log:q} 2>&1"
 
