@@ -34,12 +34,8 @@ def curves(folder, records):
 @pytest.mark.parametrize("content", [b"\xff\xfe no text", b"font.size: 30\nbackend: nonsense\n"])
 def test_no_matplotlibrc_backend_or_locale_changes_a_figure(tmp_path, content):
     found = curves(tmp_path, [completed([90.0])])
-    style.save(
-        learning_curves.draw(found),
-        learning_curves.describe(found),
-        tmp_path / "a.png",
-        tmp_path / "a.pdf",
-    )
+    seen = learning_curves.describe(found)
+    style.save(learning_curves.draw(found), seen, tmp_path / "a.png", tmp_path / "a.pdf")
     (tmp_path / "matplotlibrc").write_bytes(content)
     surroundings = {"PYTHONPATH": str(ROOT), "MPLBACKEND": "nonsense", "LC_ALL": "de_DE.UTF-8"}
     surroundings["MPLCONFIGDIR"] = str(tmp_path / "curves.csv")
