@@ -44,7 +44,9 @@ JOBS = {
     "SVP_DATA_DIR": os.path.abspath(os.environ.get("SVP_DATA_DIR") or CONFIGURED),
 }
 own.look_in(JOBS["SVP_DATA_DIR"])
-shell.prefix("".join(f"export {name}={shlex.quote(str(JOBS[name]))}; " for name in JOBS))
+EXPORTS = "".join(f"export {name}={shlex.quote(str(JOBS[name]))}; " for name in JOBS)
+# the first part is Snakemake's own, which a prefix replaces: a pipe fails where a part of it does
+shell.prefix(f"set -euo pipefail; {EXPORTS}")
 
 # the programs of Slurm, as the executor needs them
 if workflow.is_main_process:
