@@ -2,8 +2,10 @@
 PYTHON ?= python3
 # Passed on to snakemake, for example: make SNAKEMAKE_ARGS="--configfile config/smoke.yaml"
 SNAKEMAKE_ARGS ?=
-# Options passed on to pytest, no files, for example: make test PYTEST_ARGS="-m 'not slow'"
+# Options passed on to pytest, no files, for example: make test PYTEST_ARGS="-k report"
 PYTEST_ARGS ?=
+# Which tests: those that are quick. `make test TESTS=` runs all, whole workflows and a real Slurm too, as .ci/run does.
+TESTS ?= not slow
 
 # Minutes after which the trainings of `make gpu` save and leave, for machines that end what takes longer.
 MINUTES ?=
@@ -24,9 +26,9 @@ gpu: $(INSTALLED) ## accuracy, cost and speed on one GPU, in results/gpu; config
 	PYTHON="$(CURDIR)/.venv/bin/python" bash $(GPU)/results/measure.sh
 	.venv/bin/snakemake --cores all --configfile config/gpu.yaml --directory $(GPU)
 
-test: $(INSTALLED) ## run the tests, in up to four processes; those on a real Slurm after them, in one
-	.venv/bin/python -m pytest --ignore tests/cluster --numprocesses auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
-	.venv/bin/python -m pytest tests/cluster $(PYTEST_ARGS) || [ $$? -eq 5 ]  # 5: none was chosen
+test: $(INSTALLED) ## run the tests that are quick, in up to four processes; TESTS= runs all of them
+	.venv/bin/python -m pytest --ignore tests/cluster -m "$(TESTS)" --numprocesses auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
+	.venv/bin/python -m pytest tests/cluster -m "$(TESTS)" $(PYTEST_ARGS) || [ $$? -eq 5 ]  # 5: none was chosen
 
 lint: $(INSTALLED) ## check the style of Python and Snakemake files
 	.venv/bin/ruff check .

@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 from suite_copy import ROOT, copy_suite, snakemake
 
+pytestmark = pytest.mark.slow
+
 EXTENSIONS = (ROOT / "docs/extending.md").read_text()
 BLOCKS = dict(re.findall(r"```\w+\n# (\S+)\n(.*?)```", EXTENSIONS, re.S))
 FIGURE_LINE = re.search(r'`("parameters": .*?)`', EXTENSIONS)[1]

@@ -13,6 +13,8 @@ import pytest
 from snakemake.utils import validate
 from suite_copy import BIN, ROOT, TINY, change, copy_suite, default_config, snakemake
 
+pytestmark = pytest.mark.slow
+
 FIGURES = ["accuracy", "learning_curves", "unit_accuracy", "accuracy_flops"]
 FIGURES += ["accuracy_memory", "ranks"]
 FIGURES += ["memory", "pareto", "projection", "scaling"]

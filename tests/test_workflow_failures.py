@@ -11,6 +11,8 @@ import pytest
 import yaml
 from suite_copy import BIN, TINY, change, copy_suite, snakemake
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def suite(tmp_path) -> Path:

@@ -9,6 +9,8 @@ from suite_copy import TINY, change, copy_suite, default_config, snakemake
 from svp_core.config.pairs import ConfigError
 from workflow import checking
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def suite(tmp_path) -> Path:
