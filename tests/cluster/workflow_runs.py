@@ -15,7 +15,7 @@ from slurm_cluster import kill
 from suite_copy import BIN
 
 TABLES = ["runs", "curves", "metrics", "summary", "cost"]
-DIFFERING = ["train_seconds", "seconds", "node", "job", "device"]
+DIFFERING = ["train_seconds", "analysis_seconds", "seconds", "node", "job", "device"]
 USER_COMMAND = ["snakemake", "--cores", "all", "--profile", "slurm"]
 # asked for at the end of the command: short jobs, short waits
 QUICK = ["--slurm-init-seconds-before-status-checks", "1"]
@@ -33,6 +33,7 @@ SMALL = {
         },
     },
     "target_accuracy": {"digits": []},
+    "claims": {"studies": []},  # their ablations are another grid of trainings
 }
 # long enough to be disturbed: ten seconds and more
 EPOCHS = 200
