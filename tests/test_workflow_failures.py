@@ -24,7 +24,7 @@ def suite(tmp_path) -> Path:
     ("file", "message"),
     [
         ("figures/memory.py", "figures/memory.py has no docstring, which is the caption of its fi"),
-        ("workflow/report/figure.rst", "rule draw_accuracy: no caption workflow/report/figure.rst"),
+        ("workflow/report/figure.rst", "draw_accuracy: no caption workflow/report/figure.rst"),
     ],
 )
 def test_a_figure_without_a_caption_is_refused_before_any_job(suite, file, message):
