@@ -6,7 +6,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
-from svp_core import tables
+from svp_core.tables import derived
 
 POINT = {"x": "unit", "y": "value", "legend": False}
 
@@ -14,8 +14,7 @@ POINT = {"x": "unit", "y": "value", "legend": False}
 def last_epochs(metrics: pd.DataFrame, *wanted: str) -> pd.DataFrame:
     """The values of these metrics of units after the last epoch of each run."""
     rows = metrics[metrics["metric"].isin(wanted) & metrics["value"].notna()]
-    rows = rows[rows["epoch"] == rows.groupby(tables.RUN)["epoch"].transform("max")]
-    return rows.astype({"unit": int, "units": int})
+    return derived.last_epochs(rows).astype({"unit": int, "units": int})
 
 
 def draw(axes: Axes, rows: pd.DataFrame, look: dict) -> None:

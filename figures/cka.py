@@ -23,15 +23,13 @@ def cells(cka: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     """Title and rows of every panel: first networks by themselves, then beside the baseline."""
     series = names.all_series(cka)
     found = []
-    for dataset in names.ordered(cka["dataset"]):
-        for model in names.ordered(style.pick(cka, dataset=dataset)["model"]):
-            part = style.pick(cka, dataset=dataset, model=model)
-            keys = list(dict.fromkeys(part[[*tables.SERIES, *OTHER]].itertuples(index=False)))
-            keys = [tuple(key) for key in keys]
-            keys.sort(key=lambda key: (key[:2] != key[2:], series.index(key[:2])))
-            for key in keys:
-                rows = style.pick(part, **dict(zip([*tables.SERIES, *OTHER], key, strict=True)))
-                found.append((title(dataset, model, key), rows))
+    for dataset, model, part in names.tasks(cka):
+        keys = list(dict.fromkeys(part[[*tables.SERIES, *OTHER]].itertuples(index=False)))
+        keys = [tuple(key) for key in keys]
+        keys.sort(key=lambda key: (key[:2] != key[2:], series.index(key[:2])))
+        for key in keys:
+            rows = style.pick(part, **dict(zip([*tables.SERIES, *OTHER], key, strict=True)))
+            found.append((title(dataset, model, key), rows))
     return found
 
 
@@ -41,7 +39,7 @@ def title(dataset: str, model: str, key: tuple) -> str:
     text = names.series_label(one)
     if one != other:
         text += f" (y), {names.series_label(other)} (x)"
-    return f"{names.label(dataset)}, {names.label(model)}\n{text}"
+    return f"{names.task_label(dataset, model)}\n{text}"
 
 
 def draw(cka: pd.DataFrame) -> Figure:

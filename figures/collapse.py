@@ -59,16 +59,10 @@ def draw(collapse: pd.DataFrame) -> Figure:
     if rows.empty:
         return style.nothing("No run completed.")
     chosen = looks(rows)
-    tasks = [
-        (dataset, model)
-        for dataset in names.ordered(rows["dataset"])
-        for model in names.ordered(style.pick(rows, dataset=dataset)["model"])
-    ]
-    titles = [", ".join(map(names.label, task)) for task in tasks for _ in MEASURES]
+    parts = [(task, part, measure) for *task, part in names.tasks(rows) for measure in MEASURES]
+    titles = [names.task_label(*task) for task, _, _ in parts]
     figure, axes = style.panels(titles, columns=2, size=(style.PAGE, 2.1))
-    places = [(*task, measure) for task in tasks for measure in MEASURES]
-    for panel, (dataset, model, measure) in zip(axes, places, strict=True):
-        part = style.pick(rows, dataset=dataset, model=model)
+    for panel, (_, part, measure) in zip(axes, parts, strict=True):
         draw_panel(panel, part, measure, chosen)
         panel.set_ylim(0, None if measure == "effective_rank" else 102)
     for panel in axes[-2:]:

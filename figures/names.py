@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from itertools import product
 
 import pandas as pd
 
@@ -86,6 +87,18 @@ def ordered(names: Iterable[str]) -> list[str]:
         return place, natural(name)
 
     return sorted(set(names), key=key)
+
+
+def tasks(frame: pd.DataFrame) -> list[tuple[str, str, pd.DataFrame]]:
+    """Each dataset and model that the frame has, in the order of figures, with its rows."""
+    rows = dict(list(frame.groupby(["dataset", "model"])))
+    places = product(ordered(frame["dataset"]), ordered(frame["model"]))
+    return [(*place, rows[place]) for place in places if place in rows]
+
+
+def task_label(dataset: str, model: str) -> str:
+    """How figures call a dataset and model together."""
+    return f"{label(dataset)}, {label(model)}"
 
 
 def all_series(frame: pd.DataFrame) -> list[Series]:

@@ -23,13 +23,11 @@ CLASSES = 20  # up to which the legend names them
 def networks(pca: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     """Name and rows of every network, in the order of figures."""
     found = []
-    for dataset in names.ordered(pca["dataset"]):
-        for model in names.ordered(style.pick(pca, dataset=dataset)["model"]):
-            part = style.pick(pca, dataset=dataset, model=model)
-            task = f"{names.label(dataset)}, {names.label(model)}"
-            for method, variant in names.all_series(part):
-                rows = style.pick(part, method=method, variant=variant)
-                found.append((f"{task}\n{names.series_label((method, variant))}", rows))
+    for dataset, model, part in names.tasks(pca):
+        task = names.task_label(dataset, model)
+        for method, variant in names.all_series(part):
+            rows = style.pick(part, method=method, variant=variant)
+            found.append((f"{task}\n{names.series_label((method, variant))}", rows))
     return found
 
 

@@ -21,18 +21,11 @@ def draw(metrics: pd.DataFrame) -> Figure:
     if rows.empty:
         return style.nothing("No run of several units has the metric agreement.")
     looks = style.looks(metrics, rows)
-    tasks = [
-        (dataset, model)
-        for dataset in names.ordered(rows["dataset"])
-        for model in names.ordered(style.pick(rows, dataset=dataset)["model"])
-    ]
-    titles = [", ".join(map(names.label, task)) for task in tasks for _ in METRICS]
+    parts = [(task, part, metric) for *task, part in names.tasks(rows) for metric in METRICS]
+    titles = [names.task_label(*task) for task, _, _ in parts]
     figure, axes = style.panels(titles, columns=2, size=(style.PAGE, 1.5))
-    for panel, (place, metric) in zip(
-        axes, ((task, metric) for task in tasks for metric in METRICS), strict=True
-    ):
-        part = style.pick(rows, dataset=place[0], model=place[1], metric=metric)
-        by_unit.draw_all(panel, part, looks)
+    for panel, (_, part, metric) in zip(axes, parts, strict=True):
+        by_unit.draw_all(panel, style.pick(part, metric=metric), looks)
         panel.margins(y=0.1)
         panel.set(xlabel="", ylabel=METRICS[metric])
     for panel in axes[-2:]:

@@ -175,12 +175,8 @@ def handles(runs: pd.DataFrame, looks: dict) -> list:
 
 def row_panels(runs: pd.DataFrame, shown: pd.DataFrame) -> tuple[Figure, list]:
     """A figure, and two panels and the runs of every dataset and model that has any to show."""
-    tasks = [
-        (dataset, model)
-        for dataset in names.ordered(shown["dataset"])
-        for model in names.ordered(style.pick(shown, dataset=dataset)["model"])
-    ]
-    titles = [", ".join(map(names.label, task)) for task in tasks for _ in range(2)]
+    tasks = [(dataset, model) for dataset, model, _ in names.tasks(shown)]
+    titles = [names.task_label(*task) for task in tasks for _ in range(2)]
     figure, axes = style.panels(titles, columns=2, size=(style.PAGE, 2))
     pairs = zip(axes[::2], axes[1::2], strict=True)
     parts = [style.pick(runs, dataset=dataset, model=model) for dataset, model in tasks]

@@ -11,11 +11,8 @@ MOST = 8  # things that a sentence lists
 
 def cells(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """Each dataset and model as text, with its rows."""
-    for dataset in names.ordered(frame["dataset"]):
-        for model in names.ordered(frame["model"]):
-            part = frame[(frame["dataset"] == dataset) & (frame["model"] == model)]
-            if len(part):
-                yield f"{names.label(dataset)}, {names.label(model)}", part
+    for dataset, model, rows in names.tasks(frame):
+        yield names.task_label(dataset, model), rows
 
 
 def of_series(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:

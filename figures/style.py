@@ -7,7 +7,15 @@ from io import BytesIO
 from pathlib import Path
 from textwrap import fill
 
-from figures.names import Series, all_series, label, natural, ordered, series_label
+from figures.names import (
+    Series,
+    all_series,
+    natural,
+    ordered,
+    series_label,
+    task_label,
+    tasks,
+)
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -148,15 +156,9 @@ def name_axes(figure: Figure, x: str = "", y: str = "") -> None:
 
 def dataset_model_panels(frame: pd.DataFrame, height: float = 1.8) -> tuple:
     """A figure and, for each dataset and model, its panel and its rows of the frame."""
-    models = ordered(frame["model"])
-    parts = [
-        (dataset, model, part)
-        for dataset in ordered(frame["dataset"])
-        for model in models
-        if not (part := pick(frame, dataset=dataset, model=model)).empty
-    ]
-    names = [f"{label(dataset)}, {label(model)}" for dataset, model, _ in parts]
-    columns = min(len(models) if 1 < len(models) <= 4 else 3, len(parts))
+    parts, models = tasks(frame), frame["model"].nunique()
+    names = [task_label(dataset, model) for dataset, model, _ in parts]
+    columns = min(models if 1 < models <= 4 else 3, len(parts))
     size = (COLUMN if len(parts) == 1 else PAGE, height)
     figure, axes = panels(names, columns, size)
     return figure, [(panel, part) for panel, (_, _, part) in zip(axes, parts, strict=True)]

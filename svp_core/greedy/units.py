@@ -39,8 +39,22 @@ class Part:
     chain: Chain | None = None  # the units before, where later losses reach them
 
 
-class Greedy(SVP):
-    """Units and predictions of svp; `readouts` are auxiliary networks, activation to logits."""
+class Auxiliary(SVP):
+    """Units and sweeps of svp; `readouts` are auxiliary networks, activation to logits."""
+
+    def read(
+        self, index: int, hidden: Tensor, labels: Tensor | None = None
+    ) -> tuple[Tensor, Reading]:
+        """Return h of a unit, and phi(h), twice, with the logits of its auxiliary network."""
+        with self.autocast(hidden.device):
+            output, features, _ = self.units[index](hidden)
+            logits = self.readouts[index](output)
+        features, logits = at_least_float32(features), at_least_float32(logits)
+        return output, Reading(features, features, logits)
+
+
+class Greedy(Auxiliary):
+    """Units of which each has a loss of its own kind, and may reach others."""
 
     def step(self, images: Tensor, labels: Tensor) -> None:
         pairs = zip(images.chunk(self.micro_batches), labels.chunk(self.micro_batches), strict=True)
@@ -66,16 +80,6 @@ class Greedy(SVP):
     def update_after(self, index: int) -> None:
         """Update what has all of its gradients once a unit has had its turn: that unit."""
         update(self.optimizers[index])
-
-    def read(
-        self, index: int, hidden: Tensor, labels: Tensor | None = None
-    ) -> tuple[Tensor, Reading]:
-        """Return h of a unit, and phi(h), twice, with the logits of its auxiliary network."""
-        with self.autocast(hidden.device):
-            output, features, _ = self.units[index](hidden)
-            logits = self.readouts[index](output)
-        features, logits = at_least_float32(features), at_least_float32(logits)
-        return output, Reading(features, features, logits)
 
 
 class Head(nn.Module):

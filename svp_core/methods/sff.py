@@ -13,12 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from svp_core.config.options import choice, declared, integer, like
-from svp_core.config.run import MethodOptions
-from svp_core.local.unit import Reading
-from svp_core.methods import at_least_float32
+from svp_core.greedy.options import GreedyOptions
+from svp_core.greedy.units import Auxiliary
 from svp_core.methods.bp import head
 from svp_core.methods.predsim import Unit
-from svp_core.methods.svp import SVP, grouped, inference_rules
+from svp_core.methods.svp import grouped, inference_rules
 from svp_core.models import Model
 from svp_core.seeds import derive
 from svp_core.shapes import shapes
@@ -27,37 +26,19 @@ from svp_core.task import Task
 OF_SVP = declared("methods", "svp")
 
 
-class Options(MethodOptions):
+class Options(GreedyOptions):
     """The units, and how they predict together."""
 
     kernel: int = integer(5, "side of the auxiliary convolution; an odd number", at_least=1)
-    blocks: int = like(OF_SVP, "blocks")
     update: str = like(OF_SVP, "update")
     inference: str = choice(
         "mean", "last", meaning="softmax of the mean of all units' logits, or of those of the last"
     )
-    overlap, own_weight = 0, 1.0  # no options: how far svp lets losses reach
 
     def refuse(self, run):
-        depth = run.model.block_count
-        if depth and self.blocks > depth:
-            yield f"blocks: {self.blocks} exceeds depth {depth}"
+        yield from super().refuse(run)
         if self.kernel % 2 == 0:
             yield f"kernel: {self.kernel} is even; a map would change its size"
-
-
-class SFF(SVP):
-    """Units and sweeps of svp with another loss; `readouts` are the auxiliary networks."""
-
-    def read(
-        self, index: int, hidden: Tensor, labels: Tensor | None = None
-    ) -> tuple[Tensor, Reading]:
-        """Return h of a unit, and phi(h), twice, with the logits of its auxiliary network."""
-        with self.autocast(hidden.device):
-            output, features, _ = self.units[index](hidden)
-            logits = self.readouts[index](output)
-        features, logits = at_least_float32(features), at_least_float32(logits)
-        return output, Reading(features, features, logits)
 
 
 class Classifier(nn.Module):
@@ -81,7 +62,7 @@ class Classifier(nn.Module):
         return self.linear(active.mean(dim=1) if active.dim() == 3 else active)
 
 
-def build(model: Model, task: Task, options: Options, recipe, seed: int) -> SFF:
+def build(model: Model, task: Task, options: Options, recipe, seed: int) -> Auxiliary:
     """Group the model's blocks into units; draw their auxiliary networks."""
     blocks, known = list(model.blocks), shapes(model, task.image_shape)
     units, classifiers = [], []
@@ -91,4 +72,4 @@ def build(model: Model, task: Task, options: Options, recipe, seed: int) -> SFF:
             torch.manual_seed(derive(seed, "auxiliary", group[0]))
             shape, own = known[group[-1]], derive(seed, "head", group[0])
             classifiers.append(Classifier(shape, options.kernel, task.classes, own))
-    return SFF(units, classifiers, [], inference_rules([], task, options), options, recipe)
+    return Auxiliary(units, classifiers, [], inference_rules([], task, options), options, recipe)

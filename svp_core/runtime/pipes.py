@@ -1,9 +1,10 @@
 """Output that is piped into a command that leaves early, such as `head`."""
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from svp_core.runtime.printing import forget
 
 
 @contextmanager
@@ -13,6 +14,5 @@ def until_closed() -> Iterator[None]:
         yield
         sys.stdout.flush()
     except BrokenPipeError:
-        # or Python would try to write the rest when it exits
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        forget(sys.stdout)
         sys.exit(1)

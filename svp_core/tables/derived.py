@@ -39,10 +39,15 @@ def reached(curves: pd.DataFrame, accuracies: Mapping[str, list[float]]) -> Iter
             yield every.merge(first, on=RUN, how="left").assign(target=target)
 
 
+def last_epochs(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the last epoch that the table has of each run."""
+    return table[table["epoch"] == table.groupby(RUN)["epoch"].transform("max")]
+
+
 def ends(metrics: pd.DataFrame) -> pd.DataFrame:
     """Of runs of several units, the accuracy of the first and of the last after the last epoch."""
     rows = metrics[(metrics["metric"] == "unit_accuracy") & (metrics["units"] > 1)]
-    rows = rows[rows["epoch"] == rows.groupby(RUN)["epoch"].transform("max")]
+    rows = last_epochs(rows)
     places = {"first": rows["unit"] == 1, "last": rows["unit"] == rows["units"]}
     parts = [rows[is_there].assign(end=end) for end, is_there in places.items()]
     return pd.concat(parts).rename(columns={"value": "unit_accuracy"})
@@ -50,8 +55,8 @@ def ends(metrics: pd.DataFrame) -> pd.DataFrame:
 
 def final(table: pd.DataFrame) -> pd.DataFrame:
     """The rows of the last unit after the last epoch of every run."""
-    is_last = table["epoch"] == table.groupby(RUN)["epoch"].transform("max")
-    return table[is_last & (table["unit"] == table["units"])]
+    table = last_epochs(table)
+    return table[table["unit"] == table["units"]]
 
 
 def parse_targets(pairs: list[str]) -> dict[str, list[float]]:

@@ -2,7 +2,7 @@ rule collect_runs:
     input:
         **command_files("workflow/scripts/collect_runs.py"),
         planned="logs/plan/grid.jsonl",
-        records=lambda wildcards: [planning.record_path(run) for run in wanted(PLAN.grid)],
+        records=grid_records,
     output:
         runs="results/tables/runs.csv",
         parquet="results/tables/runs.parquet",
@@ -24,7 +24,7 @@ rule collect_representations:
     input:
         **command_files("workflow/scripts/collect_representations.py"),
         planned="logs/plan/grid.jsonl",
-        records=lambda wildcards: [planning.record_path(run) for run in wanted(PLAN.grid)],
+        records=grid_records,
     output:
         cka="results/tables/cka.csv",
         pca="results/tables/pca.csv",

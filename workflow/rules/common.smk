@@ -105,6 +105,11 @@ def wanted(runs):
     return [run for run in runs if planned(PLAN.is_current, run)]
 
 
+def grid_records(wildcards):
+    """Input function: the records of the grid that its tables are made of."""
+    return [planning.record_path(run) for run in wanted(PLAN.grid)]
+
+
 def claimed_upon():
     """The studies of claims; where `partial`, those of which there is something."""
     names = planned(PLAN.claim_studies)
