@@ -43,11 +43,15 @@ def avg(hidden: Tensor, grid: int) -> Tensor:
 
     if hidden.dim() < 4:
         return hidden if hidden.dim() == 2 else mean(hidden)
-    height, width = hidden.shape[2:]
-    cell = (-(-height // grid), -(-width // grid))
     # avg_pool2d rather than adaptive_avg_pool2d: its backward pass is deterministic on CUDA
-    pooled = F.avg_pool2d(hidden, cell, ceil_mode=True, count_include_pad=False)
+    pooled = F.avg_pool2d(hidden, cell(hidden, grid), ceil_mode=True, count_include_pad=False)
     return pooled.flatten(1)
+
+
+def cell(hidden: Tensor, grid: int) -> tuple[int, int]:
+    """Return rows and columns of the cells of a map (B, C, H, W)."""
+    height, width = hidden.shape[2:]
+    return -(-height // grid), -(-width // grid)
 
 
 def avg_std(hidden: Tensor, grid: int) -> Tensor:

@@ -5,6 +5,7 @@ from math import cos, pi
 
 from torch import nn, optim
 
+from svp_core.adamw import AdamW
 from svp_core.config.options import OptionSet, choice, flag, integer, number, option
 from svp_core.muon import Muon
 
@@ -94,7 +95,7 @@ def build_optimizer(parameters: Iterable[nn.Parameter], recipe: OptionSet) -> op
     """Return the recipe's optimiser; `fused` keeps temporaries of the size of the model away."""
     lr, decay = recipe.lr, recipe.weight_decay
     if recipe.optimizer == "adamw":
-        return optim.AdamW(parameters, lr=lr, weight_decay=decay, fused=True)
+        return AdamW(parameters, lr=lr, weight_decay=decay)
     momentum = recipe.momentum
     if recipe.optimizer == "muon":
         return Muon(parameters, lr=lr, weight_decay=decay, momentum=momentum)

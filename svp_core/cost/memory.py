@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
 
 from svp_core.methods import Method
-from svp_core.runtime import activation_checkpointing
+from svp_core.runtime import activation_checkpointing, keeping
 
 KINDS = (
     "parameters",
@@ -44,7 +44,8 @@ def follow_step(method: Method, images: Tensor, labels: Tensor) -> dict[str, int
     """Return the same of one step of a method whose optimisers have their state."""
     method.drain()  # the losses of an earlier step are no part of this one
     with StepMemory(method, images, labels) as memory, memory.saved_tensors:
-        method.step(images, labels)
+        with keeping.followed(lambda tensor: Saved(tensor, memory)):
+            method.step(images, labels)
     return memory.bytes_by_kind()
 
 
@@ -114,7 +115,7 @@ class Storage:
 
 
 class Saved:
-    """What autograd keeps in place of a tensor; its end tells when autograd lets go."""
+    """What is kept in place of a tensor, or beside it; its end tells when it is let go."""
 
     def __init__(self, tensor: Tensor, memory: "StepMemory"):
         # one that knew the node that saves it, as an output does, would never be let go

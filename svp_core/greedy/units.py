@@ -8,11 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from svp_core.local.chain import Chain
+from svp_core.local.making import grouped, inference_rules
 from svp_core.local.unit import Reading
 from svp_core.methods import at_least_float32, update
 from svp_core.methods.bp import head
 from svp_core.methods.predsim import Unit
-from svp_core.methods.svp import SVP, grouped, inference_rules
+from svp_core.methods.svp import SVP
 from svp_core.models import Model
 from svp_core.seeds import derive
 from svp_core.shapes import shapes

@@ -44,8 +44,7 @@ class LocalUnit(nn.Module):
     def forward(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the activation h_i, phi(h_i) (B, d_i) and v_i (B, d0)."""
         hidden = self.blocks(hidden)
-        read = hidden if self.auxiliary is None else self.auxiliary(hidden)
-        features = self.reduce(read)
+        features = self.reduce(self.seen(hidden))
         kept = F.dropout(features, self.dropout, self.training) if self.dropout else features
         if self.projection is None:
             projected = self.scale * kept
@@ -54,6 +53,10 @@ class LocalUnit(nn.Module):
         if self.noise and self.training:
             projected = projected + self.noise * torch.randn_like(projected)
         return hidden, features, projected
+
+    def seen(self, hidden: Tensor) -> Tensor:
+        """Return what phi is taken of: the activation, or what an auxiliary network makes of it."""
+        return hidden if self.auxiliary is None else self.auxiliary(hidden)
 
 
 def parameters_of(

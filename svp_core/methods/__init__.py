@@ -1,6 +1,6 @@
 """Training methods, one file each, behind one interface."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 from typing import NamedTuple
@@ -44,6 +44,7 @@ class Method(nn.Module):
     """
 
     optimizers: list[optim.Optimizer]
+    fast: Callable[[Tensor, Tensor], None] | None = None  # a step of equal numbers, where it runs
 
     def __init__(self, recipe: OptionSet):
         super().__init__()

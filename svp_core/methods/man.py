@@ -18,7 +18,7 @@ from svp_core.greedy.options import GreedyOptions
 from svp_core.greedy.units import Greedy, Place, assembled
 from svp_core.local.auxiliaries.ema import Average
 from svp_core.local.auxiliaries.fresh import fresh
-from svp_core.methods.svp import grouped
+from svp_core.local.making import grouped
 from svp_core.models import Model
 from svp_core.shapes import shapes
 from svp_core.task import Task

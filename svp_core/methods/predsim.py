@@ -22,10 +22,11 @@ from torch.nn import functional as F
 
 from svp_core.config.options import choice, declared, integer, like, number
 from svp_core.config.run import MethodOptions
+from svp_core.local.making import grouped, inference_rules
 from svp_core.local.unit import Reading
 from svp_core.methods import Layer, at_least_float32
 from svp_core.methods.bp import head
-from svp_core.methods.svp import SVP, grouped, inference_rules
+from svp_core.methods.svp import SVP
 from svp_core.models import Model
 from svp_core.seeds import derive
 from svp_core.shapes import shapes

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from svp_core.config.options import choice, declared, integer, like
 from svp_core.greedy.options import GreedyOptions
 from svp_core.greedy.units import Auxiliary
+from svp_core.local.making import grouped, inference_rules
 from svp_core.methods.bp import head
 from svp_core.methods.predsim import Unit
-from svp_core.methods.svp import grouped, inference_rules
 from svp_core.models import Model
 from svp_core.seeds import derive
 from svp_core.shapes import shapes

@@ -7,7 +7,6 @@ an overlap, not the paper's, losses reach back into the units before, and those 
 """
 
 from collections.abc import Callable
-from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -18,12 +17,17 @@ from svp_core.config.pairs import ConfigError
 from svp_core.config.run import MethodOptions
 from svp_core.local import inside
 from svp_core.local.chain import Chain
-from svp_core.local.inferences import last, mean
+from svp_core.local.fast import FastStep
+from svp_core.local.making import alignments, grouped, inference_rules, projection
 from svp_core.local.unit import LocalUnit, Reading, parameters_of
 from svp_core.methods import Layer, Method, Predictions, at_least_float32, update
 from svp_core.models import Model
-from svp_core.seeds import derive
 from svp_core.task import Task
+
+SERVED = {  # by the fast step, beside all else that has no overlap
+    "readout": ("codebook", "identity", "lda", "private", "shared"),
+    "alignment": ("bhattacharyya", "gaussian_kl", "kl", "none"),
+}
 
 
 class Options(MethodOptions):
@@ -66,6 +70,11 @@ class Options(MethodOptions):
         "fused", "after", meaning="when a unit is updated, before the next one runs or after all"
     )
     inference: str = part("inferences", "last", "from what all units read to the prediction")
+    step: str = choice(
+        "auto", "plain", "fast",
+        meaning="how gradients are computed, equal up to rounding: plain by autograd, fast"
+        " in closed form from the loss to phi(h) (svp_core/local/fast.py), auto fast where it can",
+    )  # fmt: skip
 
     def read_widths(self, run) -> list[int]:
         """Return the length of phi of every unit, as it is read."""
@@ -79,12 +88,21 @@ class Options(MethodOptions):
         rows = self.rows(run.classes)
         return self.read_widths(run) if rows is None else [rows]
 
+    @property
+    def unserved(self) -> list[str]:
+        """Return the settings that the fast step has no closed form of."""
+        overlap = [f"overlap {self.overlap}"] if self.overlap else []
+        chosen = {key: getattr(self, key) for key in SERVED}
+        return overlap + [f"{key} {one}" for key, one in chosen.items() if one not in SERVED[key]]
+
     def refuse(self, run):
         depth = run.model.block_count
         if depth and self.blocks > depth:
             yield f"blocks: {self.blocks} exceeds depth {depth}"
         elif depth and self.overlap >= (units := -(-depth // self.blocks)):
             yield f"overlap: no unit of {units} has {self.overlap} before it"
+        if self.step == "fast" and self.unserved:
+            yield f"step: fast has no closed form of {', '.join(self.unserved)}; leave auto"
         if self.own_weight != 1 and not self.overlap:
             yield "own_weight: without an overlap every loss is a unit's own; leave 1"
         if self.shared and len(set(widths := self.read_widths(run))) > 1:
@@ -125,6 +143,8 @@ class SVP(Method):
         self.optimizers = [self.optimizer(group) for group in groups]
 
     def step(self, images: Tensor, labels: Tensor) -> None:
+        if self.fast:
+            return self.fast(images, labels)
         parts, overlap = self.micro_batches, self.options.overlap
         hidden, labels = (list(one.chunk(parts)) for one in (images, labels))
         chains = [Chain(overlap) for _ in range(parts)]
@@ -267,33 +287,7 @@ def build(model: Model, task: Task, options: Options, recipe, seed: int) -> SVP:
     readouts = local.load("readouts", options.readout).build(rows, task, options, seed)
     rules = inference_rules(rows, task, options)
     target = local.load("targets", options.target).build(task, options)
-    return SVP(units, readouts, alignments(rows, options), rules, options, recipe, target)
-
-
-def grouped(count: int, size: int) -> list[range]:
-    """Return the places of the blocks of every unit; the last one may have fewer."""
-    return [range(start, min(start + size, count)) for start in range(0, count, size)]
-
-
-def alignments(rows: list[int], options: Options) -> list[Callable[[Reading, Reading], Tensor]]:
-    """Return the divergence of every unit; nothing if there is none."""
-    file = local.load("alignments", options.alignment)
-    if hasattr(file, "build"):
-        return file.build(rows, options)
-    return file.divergence and [partial(file.divergence, options=options)] * len(rows) or []
-
-
-def inference_rules(rows: list[int], task: Task, options: Options) -> dict[str, nn.Module]:
-    """Return the chosen rule, and those that cost nothing to know as well, by name."""
-    chosen = {options.inference: local.load("inferences", options.inference)}
-    modules = {"last": last, "mean": mean} | chosen  # imported, so that they are sources of a run
-    return {name: module.build(rows, task, options) for name, module in modules.items()}
-
-
-def projection(options: Options, rows: int, columns: int, seed: int, place: int) -> Tensor | None:
-    """Return tau R (rows, columns) of a unit at this place, the same for the same seed and draw."""
-    stream = [] if options.shared else [place]
-    stream += ["draw", options.draw] if options.draw else []
-    generator = torch.Generator().manual_seed(derive(seed, "projection", *stream))
-    drawn = local.load("projections", options.projection).draw(rows, columns, generator)
-    return None if drawn is None else options.scale * drawn
+    method = SVP(units, readouts, alignments(rows, options), rules, options, recipe, target)
+    if options.step != "plain" and not options.unserved:
+        method.fast = FastStep(method, task.classes)
+    return method

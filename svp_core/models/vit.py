@@ -78,12 +78,38 @@ class Encoder(nn.Module):
         )
 
     def forward(self, tokens: Tensor) -> Tensor:
-        tokens = tokens + self.attend(self.norm_attention(tokens))
+        tokens = tokens + self.attend(tokens)
         return tokens + self.dense(self.norm_dense(tokens))
+
+    def averaged(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what `forward` does, as a constant, and its mean over the tokens (B, width).
+
+        The mean alone is differentiated: its gradient is the same for all tokens of an image, and
+        the last layer, which is linear, has it of the mean of its inputs: T times fewer products.
+        """
+        first, active, last = self.dense
+        tokens = tokens + self.attend(tokens)
+        wide = active(first(self.norm_dense(tokens)))
+        mean = tokens.mean(dim=1) + last(wide.mean(dim=1))
+        with torch.no_grad():
+            return tokens + last(wide), mean
 
     def attend(self, tokens: Tensor) -> Tensor:
         batch, count, width = tokens.shape
-        qkv = self.qkv(tokens).view(batch, count, 3, self.heads, width // self.heads)
+        qkv = self.project(tokens).view(batch, count, 3, self.heads, width // self.heads)
         query, key, value = qkv.permute(2, 0, 3, 1, 4)  # each (B, heads, T, width / heads)
         mixed = F.scaled_dot_product_attention(query, key, value)
         return self.out(mixed.transpose(1, 2).reshape(batch, count, width))
+
+    def project(self, tokens: Tensor) -> Tensor:
+        """Return queries, keys and values (B, T, 3 width) of the normed tokens.
+
+        Of constant tokens, as local units are given, the scale and shift of the norm go into the
+        matrix: their gradients follow from the matrix's, and none of the tokens is computed.
+        """
+        norm, qkv = self.norm_attention, self.qkv
+        if tokens.requires_grad or not torch.is_grad_enabled():
+            return qkv(norm(tokens))
+        constant = F.layer_norm(tokens, norm.normalized_shape, eps=norm.eps)
+        shift = F.linear(norm.bias[None], qkv.weight, qkv.bias)
+        return F.linear(constant, qkv.weight * norm.weight) + shift

@@ -194,6 +194,7 @@ def summarise(config: dict, curves: list[dict], method: methods.Method) -> dict:
         "metrics": last["metrics"] | {"unit_accuracy": last["unit_accuracy"]} if completed else {},
         "train_seconds": sum(entry["seconds"] for entry in curves),
         "analysis_seconds": sum(entry["analysis_seconds"] for entry in curves),
+        "step": "fast" if method.fast else "plain",
         "epochs": len(curves),
         "parameters": sum(p.numel() for p in method.parameters() if p.requires_grad),
     }

@@ -1,10 +1,13 @@
 """|v_i - v_{i-1}|^2 / (2 s^2): the KL of two Gaussians of equal variance (SVP)."""
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from svp_core.config.options import OptionSet, number
 from svp_core.local.unit import Reading
+
+BY = "projected"  # what `slope` is the gradient by
 
 
 class Options(OptionSet):
@@ -21,6 +24,15 @@ class Options(OptionSet):
 def divergence(reading: Reading, previous: Reading, options: Options) -> Tensor:
     """Return the divergence of v (B, d0), a mean over the batch."""
     return squared_distance(reading.projected, previous.projected, 2 * options.alignment_std**2)
+
+
+def slope(
+    reading: Reading, previous: Reading, share: float, options: Options
+) -> tuple[Tensor, Tensor]:
+    """Return `share` of the sum over the batch, and its gradient (B, d0) by v."""
+    change = reading.projected - previous.projected
+    gradient = change * (share / options.alignment_std**2)
+    return torch.dot(change.flatten(), gradient.flatten()) / 2, gradient
 
 
 def squared_distance(one: Tensor, other: Tensor, unit: float) -> Tensor:

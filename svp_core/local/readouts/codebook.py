@@ -16,6 +16,10 @@ class Codebook(nn.Module):
         codes = torch.randn(classes, rows, generator=generator)
         self.register_buffer("codes", codes / codes.norm(dim=1, keepdim=True))
 
+    @property
+    def weight(self) -> Tensor:
+        return self.codes
+
     def forward(self, projected: Tensor) -> Tensor:
         return F.linear(projected, self.codes)
 

@@ -1,0 +1,193 @@
+"""The fast step of svp: gradients from the local loss to phi(h) in closed form, not by autograd.
+
+The numbers of the plain step, up to rounding, for projections, dropout, noise, linear readouts and
+alignments with a `slope`. Units of known layers are passed by hand, a transformer's last layer and
+the mean of its tokens at once, others by autograd.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from svp_core import local, pooling
+from svp_core.local import by_hand
+from svp_core.local.unit import LocalUnit, Reading
+from svp_core.methods import Method, at_least_float32, update
+
+Back = Callable[[Tensor], None]  # takes the gradient by phi(h) (B, d_i) to the weights of a unit
+
+
+class FastStep:
+    """A training step of a method without overlap."""
+
+    def __init__(self, method: Method, classes: int):
+        self.method, self.options, self.classes = method, method.options, classes
+        self.alignment = local.load("alignments", self.options.alignment)
+        self.passes = [Pass(unit, method) for unit in method.units]
+
+    @torch.no_grad()
+    def __call__(self, images: Tensor, labels: Tensor) -> None:
+        """Train on a batch (B, C, H, W), (B,), as the plain step does."""
+        method, parts = self.method, range(self.method.micro_batches)
+        hidden, labels = (list(one.chunk(len(parts))) for one in (images, labels))
+        targets = [self.targets(known, images.dtype) for known in labels]
+        previous: list[Reading | None] = [None for _ in parts]
+        shown, losses = [[] for _ in parts], []
+        for index in range(len(method.units)):
+            shares = []
+            for place in parts:
+                hidden[place], previous[place], loss = self.train(
+                    index, hidden[place], previous[place], labels[place], targets[place]
+                )
+                shares.append(loss)
+                if method.observers:
+                    shown[place].append(previous[place].projected)
+            if method.is_fused:
+                update(method.optimizers[index])
+            losses.append(sum(shares[1:], start=shares[0]))
+        for optimizer in method.optimizers[len(method.units) if method.is_fused else 0 :]:
+            update(optimizer)
+        method.add("unit_loss", torch.stack(losses))
+        method.conclude(shown, previous, labels)
+
+    def targets(self, labels: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Return -t / B (B, K) of the units before the last, and of the last; t as smoothed."""
+        method = self.method
+        share, smoothing = 1 / len(labels) / method.micro_batches, method.recipe.label_smoothing
+        level = smoothing / self.classes
+        last = labels.new_full((len(labels), self.classes), -share * level, dtype=dtype)
+        last.scatter_(1, labels[:, None], -share * (1 - smoothing + level))
+        if method.target is None:
+            return last, last
+        return ((1 - smoothing) * method.target(labels) + level) * -share, last
+
+    def train(
+        self,
+        index: int,
+        hidden: Tensor,
+        previous: Reading | None,
+        labels: Tensor,
+        targets: tuple[Tensor, Tensor],
+    ) -> tuple[Tensor, Reading, Tensor]:
+        """Add a unit's gradients; return its activation, its reading, its share of the loss."""
+        method, unit, readout = self.method, self.method.units[index], self.method.readouts[index]
+        output, features, back = self.passes[index](hidden)
+        kept, mask = drop(features, unit)
+        with method.autocast(hidden.device):
+            projected = at_least_float32(project(kept, unit))
+        if observe := getattr(readout, "observe", None):
+            observe(projected, labels, 1 / method.micro_batches)
+        matrix, bias = getattr(readout, "weight", None), getattr(readout, "bias", None)
+        logits = projected if matrix is None else F.linear(projected, matrix, bias)
+        reading = Reading(features, projected, logits)
+        share = 1 / len(labels) / method.micro_batches
+        loss, error = cross_entropy(logits, targets[index == len(method.units) - 1], share)
+        slope = None
+        if previous is not None and method.alignments:
+            alignment, slope = self.align(reading, previous, share)
+            loss = loss + alignment
+            if self.alignment.BY == "logits":
+                error, slope = error + slope, None
+        if isinstance(matrix, nn.Parameter):
+            by_hand.gather(matrix, error.T @ projected)
+        gradient = back_projection(error, slope, matrix, unit)
+        back((gradient if mask is None else gradient * mask).to(features.dtype))
+        return output, reading, loss
+
+    def align(self, reading: Reading, previous: Reading, share: float) -> tuple[Tensor, Tensor]:
+        return self.alignment.slope(reading, previous, share * self.options.beta, self.options)
+
+
+class Pass:
+    """The way of a unit from its input to phi(h), and back."""
+
+    def __init__(self, unit: LocalUnit, method: Method):
+        self.unit, self.method = unit, method
+        self.layers = by_hand.layers_of(unit.blocks)
+        self.modules, self.weights = (
+            list(one()) for one in (unit.blocks.modules, unit.blocks.parameters)
+        )
+        is_read = unit.auxiliary is None
+        phi = unit.reduce.func if isinstance(unit.reduce, partial) else unit.reduce
+        self.is_averaged = is_read and hasattr(self.layers[-1], "averaged") and phi is pooling.mean
+        self.is_by_hand = (
+            is_read
+            and not method.is_mixed
+            and phi in (pooling.flatten, pooling.avg)
+            and by_hand.is_known(self.layers)
+        )
+
+    def __call__(self, hidden: Tensor) -> tuple[Tensor, Tensor, Back]:
+        """Return h (B, ...), phi(h) (B, d_i), and the way back."""
+        is_watched = by_hand.is_watched(self.modules, self.weights)
+        if self.is_by_hand and not is_watched and by_hand.takes(self.layers, hidden):
+            output, back = by_hand.run(self.layers, hidden)
+            features = self.unit.reduce(output)
+            return output, features, lambda gradient: back(self.unpooled(gradient, output))
+        with torch.enable_grad(), self.method.autocast(hidden.device):
+            output, features = self.differentiable(hidden, is_watched)
+        return output.detach(), features.detach(), partial(torch.autograd.backward, features)
+
+    def unpooled(self, gradient: Tensor, output: Tensor) -> Tensor:
+        """Return the gradient by h of one by phi(h), which flattens or averages over cells."""
+        grid = getattr(self.unit.reduce, "keywords", {}).get("grid")
+        if output.dim() == 2 or grid is None:
+            return gradient.view(output.shape)
+        cell = pooling.cell(output, grid)
+        counts = (-(-side // part) for side, part in zip(output.shape[2:], cell, strict=True))
+        return torch.ops.aten.avg_pool2d_backward(
+            gradient.view(*output.shape[:2], *counts), output, cell, cell, [0, 0], True, False, None
+        )
+
+    def differentiable(self, hidden: Tensor, is_watched: bool) -> tuple[Tensor, Tensor]:
+        """Return h and phi(h) with their graph."""
+        if self.is_averaged and not is_watched:
+            *before, last = self.layers
+            for layer in before:
+                hidden = layer(hidden)
+            return last.averaged(hidden)
+        output = self.unit.blocks(hidden)
+        return output, self.unit.reduce(self.unit.seen(output))
+
+
+def drop(features: Tensor, unit: LocalUnit) -> tuple[Tensor, Tensor | None]:
+    """Return m * phi(h), and m, if anything may be dropped."""
+    if not unit.dropout:
+        return features, None
+    mask = F.dropout(torch.ones_like(features), unit.dropout, unit.training)
+    return features * mask, mask
+
+
+def project(features: Tensor, unit: LocalUnit) -> Tensor:
+    """Return v (B, d0)."""
+    if unit.projection is None:
+        projected = unit.scale * features
+    else:
+        projected = F.linear(features, unit.projection)
+    if unit.noise and unit.training:
+        projected = projected + unit.noise * torch.randn_like(projected)
+    return projected
+
+
+def cross_entropy(logits: Tensor, targets: Tensor, share: float) -> tuple[Tensor, Tensor]:
+    """Return `share` of the summed cross-entropy, and its gradient (B, K): `share` (q - t)."""
+    log_q = logits.log_softmax(dim=1)
+    loss = torch.dot(targets.flatten(), log_q.flatten())
+    return loss, torch.add(targets, log_q.exp(), alpha=share)
+
+
+def back_projection(
+    error: Tensor, slope: Tensor | None, matrix: Tensor | None, unit: LocalUnit
+) -> Tensor:
+    """Return the gradient by phi(h) of those by logits (B, K) and, if any, by v (B, d0)."""
+    projection = unit.projection
+    if matrix is not None and slope is None and projection is not None:
+        (classes, rows), images = matrix.shape, len(error)
+        if classes * (rows + images) < images * rows:
+            return error @ (matrix @ projection)  # both at once: K columns in place of d0
+    by_v = error if matrix is None else error @ matrix
+    by_v = by_v if slope is None else by_v + slope
+    return unit.scale * by_v if projection is None else by_v @ projection
