@@ -1,13 +1,20 @@
 """AdamW of torch, bit for bit, whose fused kernel is called with little around it.
 
-torch gathers and groups the tensors of every step anew, which takes ten times as long as the kernel
-where there are few weights, once a unit. Here the lists are kept.
+torch gathers and groups the tensors of every step anew and labels it for the profiler, which takes
+several times as long as the kernel where there are few weights, once a unit. Here lists are kept.
 """
 
 import torch
 from torch import Tensor, optim
+from torch.optim import optimizer as base
 
-State = tuple[list[Tensor], list[Tensor], list[Tensor]]  # of a group: averages, squares, steps
+State = tuple[list[Tensor], list[Tensor], list[Tensor], Tensor]  # averages, squares, steps, 1
+# torch's own step, with its hooks and its label
+LABELLED = (
+    optim.AdamW.step
+    if hasattr(optim.AdamW.step, "hooked")
+    else optim.Optimizer.profile_hook_step(optim.AdamW.step)
+)
 
 
 class AdamW(optim.AdamW):
@@ -28,25 +35,39 @@ class AdamW(optim.AdamW):
     def step(self, closure=None):
         """Update the parameters; those without a gradient are left as they are."""
         gradients = [[one.grad for one in group["params"]] for group in self.param_groups]
-        if closure is not None or any(one is None for given in gradients for one in given):
-            self.kept = None
-            return super().step(closure)
-        if self.kept is None:
-            found = super().step()  # which makes the state
-            self.kept = [self.state_of(group) for group in self.param_groups]
+        is_whole = all(one is not None for given in gradients for one in given)
+        if self.kept is None or closure or self.has_hooks() or not is_whole:
+            found = LABELLED(self, closure)
+            self.kept = [self.state_of(group) for group in self.param_groups] if is_whole else None
             return found
         with torch.no_grad():
             for group, given, state in zip(self.param_groups, gradients, self.kept, strict=True):
                 apply(group, given, *state)
 
+    step.hooked = True  # or torch would wrap it in what LABELLED does
+
+    def has_hooks(self) -> bool:
+        """Whether someone wants to know of a step."""
+        return bool(
+            self._optimizer_step_pre_hooks
+            or self._optimizer_step_post_hooks
+            or base._global_optimizer_pre_hooks
+            or base._global_optimizer_post_hooks
+        )
+
     def state_of(self, group: dict) -> State:
         states = [self.state[one] for one in group["params"]]
-        return tuple([one[name] for one in states] for name in ("exp_avg", "exp_avg_sq", "step"))
+        first, second, steps = (
+            [one[name] for one in states] for name in ("exp_avg", "exp_avg_sq", "step")
+        )
+        return first, second, steps, torch.ones_like(steps[0])
 
 
-def apply(group: dict, gradients: list[Tensor], first, second, steps: list[Tensor]) -> None:
+def apply(
+    group: dict, gradients: list[Tensor], first: list, second: list, steps: list, one: Tensor
+) -> None:
     """Take a step of all parameters of a group by one call."""
-    torch._foreach_add_(steps, 1)
+    torch._foreach_add_(steps, one)
     torch._fused_adamw_(
         group["params"], gradients, first, second, [], steps,
         lr=group["lr"], beta1=group["betas"][0], beta2=group["betas"][1],

@@ -43,6 +43,8 @@ def avg(hidden: Tensor, grid: int) -> Tensor:
 
     if hidden.dim() < 4:
         return hidden if hidden.dim() == 2 else mean(hidden)
+    if cell(hidden, grid) == (1, 1):
+        return hidden.flatten(1)
     # avg_pool2d rather than adaptive_avg_pool2d: its backward pass is deterministic on CUDA
     pooled = F.avg_pool2d(hidden, cell(hidden, grid), ceil_mode=True, count_include_pad=False)
     return pooled.flatten(1)

@@ -32,7 +32,7 @@ def dense_back(layer: nn.Linear, values: Tensor, gradient: Tensor, is_needed: bo
 
 def convolution_back(layer: nn.Conv2d, values: Tensor, gradient: Tensor, is_needed: bool):
     bias = layer.bias
-    before, weight, shift = aten.convolution_backward(
+    before, weight, shift = aten.convolution_backward.default(
         gradient, values, layer.weight, None if bias is None else bias.shape,
         layer.stride, layer.padding, layer.dilation, False, [0, 0], layer.groups,
         [is_needed, True, bias is not None],
@@ -45,7 +45,7 @@ def convolution_back(layer: nn.Conv2d, values: Tensor, gradient: Tensor, is_need
 
 def norm(layer: nn.BatchNorm2d, values: Tensor) -> tuple[Tensor, tuple]:
     layer.num_batches_tracked.add_(1)
-    found, *kept = aten._batch_norm_impl_index(
+    found, *kept = aten._batch_norm_impl_index.default(
         values, layer.weight, layer.bias, layer.running_mean, layer.running_var,
         True, layer.momentum, layer.eps, torch.backends.cudnn.enabled,
     )  # fmt: skip
@@ -54,7 +54,7 @@ def norm(layer: nn.BatchNorm2d, values: Tensor) -> tuple[Tensor, tuple]:
 
 def norm_back(layer: nn.BatchNorm2d, kept: tuple, gradient: Tensor, is_needed: bool) -> Tensor:
     values, mean, inverse, reserve, kernel = kept
-    before, weight, bias = aten._batch_norm_impl_index_backward(
+    before, weight, bias = aten._batch_norm_impl_index_backward.default(
         kernel, values, gradient, layer.weight, layer.running_mean, layer.running_var,
         mean, inverse, True, layer.eps, [is_needed, True, True], reserve,
     )  # fmt: skip
@@ -64,13 +64,13 @@ def norm_back(layer: nn.BatchNorm2d, kept: tuple, gradient: Tensor, is_needed: b
 
 
 def largest(layer: nn.MaxPool2d, values: Tensor) -> tuple[Tensor, tuple]:
-    found, places = aten.max_pool2d_with_indices(values, *form(layer))
+    found, places = aten.max_pool2d_with_indices.default(values, *form(layer))
     return found, (values, places)
 
 
 def largest_back(layer: nn.MaxPool2d, kept: tuple, gradient: Tensor, is_needed: bool) -> Tensor:
     values, places = kept
-    return aten.max_pool2d_with_indices_backward(gradient, values, *form(layer), places)
+    return aten.max_pool2d_with_indices_backward.default(gradient, values, *form(layer), places)
 
 
 def form(layer: nn.MaxPool2d) -> tuple:
@@ -89,11 +89,11 @@ def active(layer: nn.Module, values: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def relu_back(layer: nn.ReLU, found: Tensor, gradient: Tensor, is_needed: bool) -> Tensor:
-    return aten.threshold_backward(gradient, found, 0)
+    return aten.threshold_backward.default(gradient, found, 0)
 
 
 def tanh_back(layer: nn.Tanh, found: Tensor, gradient: Tensor, is_needed: bool) -> Tensor:
-    return aten.tanh_backward(gradient, found)
+    return aten.tanh_backward.default(gradient, found)
 
 
 def flat(layer: nn.Flatten, values: Tensor) -> tuple[Tensor, torch.Size]:
@@ -145,18 +145,6 @@ def takes(layers: list[nn.Module], values: Tensor) -> bool:
     """Whether known layers take such values by hand: dense ones vectors."""
     first = next((type(one) for one in layers if type(one) in (nn.Linear, nn.Flatten)), None)
     return first is not nn.Linear or values.dim() == 2
-
-
-def is_watched(modules: list[nn.Module], weights: list[nn.Parameter]) -> bool:
-    """Whether someone hooks into a pass through modules, or has frozen a part of them."""
-    return any(
-        one._forward_hooks or one._forward_pre_hooks or one._backward_hooks
-        or one._backward_pre_hooks or not one.training
-        for one in modules
-    ) or any(
-        not one.requires_grad or one._backward_hooks or one._post_accumulate_grad_hooks
-        for one in weights
-    )  # fmt: skip
 
 
 def run(layers: list[nn.Module], values: Tensor) -> tuple[Tensor, Callable[[Tensor], None]]:

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from svp_core import local, pooling
 from svp_core.local import by_hand
 from svp_core.local.unit import LocalUnit, Reading
+from svp_core.local.watch import Watch
 from svp_core.methods import Method, at_least_float32, update
 
 Back = Callable[[Tensor], None]  # takes the gradient by phi(h) (B, d_i) to the weights of a unit
@@ -27,6 +28,9 @@ class FastStep:
         self.method, self.options, self.classes = method, method.options, classes
         self.alignment = local.load("alignments", self.options.alignment)
         self.passes = [Pass(unit, method) for unit in method.units]
+        # a module without such an attribute takes its time to say so
+        self.observers = [getattr(one, "observe", None) for one in method.readouts]
+        self.is_linear = [hasattr(one, "weight") for one in method.readouts]
 
     @torch.no_grad()
     def __call__(self, images: Tensor, labels: Tensor) -> None:
@@ -78,10 +82,10 @@ class FastStep:
         kept, mask = drop(features, unit)
         with method.autocast(hidden.device):
             projected = at_least_float32(project(kept, unit))
-        if observe := getattr(readout, "observe", None):
+        if observe := self.observers[index]:
             observe(projected, labels, 1 / method.micro_batches)
-        matrix, bias = getattr(readout, "weight", None), getattr(readout, "bias", None)
-        logits = projected if matrix is None else F.linear(projected, matrix, bias)
+        matrix = readout.weight if self.is_linear[index] else None
+        logits = projected if matrix is None else F.linear(projected, matrix, readout.bias)
         reading = Reading(features, projected, logits)
         share = 1 / len(labels) / method.micro_batches
         loss, error = cross_entropy(logits, targets[index == len(method.units) - 1], share)
@@ -107,9 +111,7 @@ class Pass:
     def __init__(self, unit: LocalUnit, method: Method):
         self.unit, self.method = unit, method
         self.layers = by_hand.layers_of(unit.blocks)
-        self.modules, self.weights = (
-            list(one()) for one in (unit.blocks.modules, unit.blocks.parameters)
-        )
+        self.watch = Watch(unit.blocks)
         is_read = unit.auxiliary is None
         phi = unit.reduce.func if isinstance(unit.reduce, partial) else unit.reduce
         self.is_averaged = is_read and hasattr(self.layers[-1], "averaged") and phi is pooling.mean
@@ -122,7 +124,7 @@ class Pass:
 
     def __call__(self, hidden: Tensor) -> tuple[Tensor, Tensor, Back]:
         """Return h (B, ...), phi(h) (B, d_i), and the way back."""
-        is_watched = by_hand.is_watched(self.modules, self.weights)
+        is_watched = self.watch()
         if self.is_by_hand and not is_watched and by_hand.takes(self.layers, hidden):
             output, back = by_hand.run(self.layers, hidden)
             features = self.unit.reduce(output)
@@ -134,11 +136,11 @@ class Pass:
     def unpooled(self, gradient: Tensor, output: Tensor) -> Tensor:
         """Return the gradient by h of one by phi(h), which flattens or averages over cells."""
         grid = getattr(self.unit.reduce, "keywords", {}).get("grid")
-        if output.dim() == 2 or grid is None:
+        cell = pooling.cell(output, grid) if output.dim() == 4 and grid else (1, 1)
+        if cell == (1, 1):
             return gradient.view(output.shape)
-        cell = pooling.cell(output, grid)
         counts = (-(-side // part) for side, part in zip(output.shape[2:], cell, strict=True))
-        return torch.ops.aten.avg_pool2d_backward(
+        return torch.ops.aten.avg_pool2d_backward.default(
             gradient.view(*output.shape[:2], *counts), output, cell, cell, [0, 0], True, False, None
         )
 

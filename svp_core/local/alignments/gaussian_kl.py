@@ -32,7 +32,7 @@ def slope(
     """Return `share` of the sum over the batch, and its gradient (B, d0) by v."""
     change = reading.projected - previous.projected
     gradient = change * (share / options.alignment_std**2)
-    return torch.dot(change.flatten(), gradient.flatten()) / 2, gradient
+    return torch.dot(change.view(-1), gradient.view(-1)) / 2, gradient
 
 
 def squared_distance(one: Tensor, other: Tensor, unit: float) -> Tensor:

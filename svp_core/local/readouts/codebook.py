@@ -16,6 +16,8 @@ class Codebook(nn.Module):
         codes = torch.randn(classes, rows, generator=generator)
         self.register_buffer("codes", codes / codes.norm(dim=1, keepdim=True))
 
+    bias = None  # codes are all there is
+
     @property
     def weight(self) -> Tensor:
         return self.codes
