@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, optim
 from torch.optim import optimizer as base
 
-State = tuple[list[Tensor], list[Tensor], list[Tensor], Tensor]  # averages, squares, steps, 1
+# averages, squares, steps, all steps in one
+State = tuple[list[Tensor], list[Tensor], list[Tensor], Tensor]
 # torch's own step, with its hooks and its label
 LABELLED = (
     optim.AdamW.step
@@ -57,17 +58,19 @@ class AdamW(optim.AdamW):
 
     def state_of(self, group: dict) -> State:
         states = [self.state[one] for one in group["params"]]
-        first, second, steps = (
+        together = torch.stack([one["step"] for one in states])
+        for one, step in zip(states, together.unbind(), strict=True):
+            one["step"] = step  # a part of the vector, which is counted up by one call
+        return *(
             [one[name] for one in states] for name in ("exp_avg", "exp_avg_sq", "step")
-        )
-        return first, second, steps, torch.ones_like(steps[0])
+        ), together
 
 
 def apply(
-    group: dict, gradients: list[Tensor], first: list, second: list, steps: list, one: Tensor
+    group: dict, gradients: list[Tensor], first: list, second: list, steps: list, together: Tensor
 ) -> None:
     """Take a step of all parameters of a group by one call."""
-    torch._foreach_add_(steps, one)
+    together.add_(1)
     torch._fused_adamw_(
         group["params"], gradients, first, second, [], steps,
         lr=group["lr"], beta1=group["betas"][0], beta2=group["betas"][1],

@@ -72,7 +72,7 @@ def test_losses_and_all_that_is_trained_are_those_of_the_plain_step(model, chose
     check(model, SETTINGS[chosen], recipe, **tolerance)
 
 
-@pytest.mark.parametrize("chosen", ["default", "codebook", "lda", "private"])
+@pytest.mark.parametrize("chosen", ["default", "codebook", "few rows", "private"])
 @pytest.mark.parametrize("model", SIZES)
 def test_so_they_are_in_bfloat16_as_far_as_it_tells(model, chosen):
     check(model, SETTINGS[chosen], {"precision": "bfloat16", "lr": 0.01}, rtol=0.05, atol=0.05)
@@ -110,7 +110,7 @@ def test_what_has_no_closed_form_is_trained_plainly_and_refused_where_it_is_aske
 
 def test_every_alignment_and_readout_that_is_served_has_what_it_takes():
     for name in options.names("local/alignments"):
-        has = hasattr(load("alignments", name), "slope") or name == "none"
+        has = hasattr(load("alignments", name), "add_to") or name == "none"
         assert has == (name in SERVED["alignment"])
     assert set(SERVED["readout"]) <= set(options.names("local/readouts"))
 

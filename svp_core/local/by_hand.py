@@ -1,7 +1,7 @@
 """Passes through units whose layers are known, without autograd, whose bookkeeping takes as long.
 
-A layer has a way forward, from values to values and what is kept, and one back, which adds to the
-gradients of its weights and returns that of its input, or anything if that is not needed.
+A way leads through one layer: `forward` from values to values and what is to be kept, `back` from a
+gradient to that of the values, if that is needed, adding to those of the layer's weights.
 """
 
 from collections.abc import Callable
@@ -9,109 +9,137 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from svp_core.runtime import keeping
 
 aten = torch.ops.aten
 
 
-def gather(parameter: nn.Parameter, gradient: Tensor) -> None:
+def gather(parameter: nn.Parameter | None, gradient: Tensor | None) -> None:
     """Add to the gradient of a parameter, as a backward pass does."""
+    if parameter is None:
+        return
     if parameter.grad is None:
         parameter.grad = gradient
     else:
         parameter.grad += gradient
 
 
-def dense_back(layer: nn.Linear, values: Tensor, gradient: Tensor, is_needed: bool):
-    gather(layer.weight, gradient.T @ values)
-    if layer.bias is not None:
-        gather(layer.bias, gradient.sum(dim=0))
-    return gradient @ layer.weight if is_needed else None
+class Way:
+    """Through a layer, whose weights are looked up once: that takes its time."""
+
+    def __init__(self, layer: nn.Module):
+        self.layer = layer
+        self.weight, self.bias = getattr(layer, "weight", None), getattr(layer, "bias", None)
+
+    def forward(self, values: Tensor) -> tuple[Tensor, Any]:
+        """Return the layer's values, and what `back` needs."""
+        raise NotImplementedError
+
+    def back(self, kept: Any, gradient: Tensor, is_needed: bool) -> Tensor | None:
+        """Return the gradient of the values that the layer was given."""
+        raise NotImplementedError
 
 
-def convolution_back(layer: nn.Conv2d, values: Tensor, gradient: Tensor, is_needed: bool):
-    bias = layer.bias
-    before, weight, shift = aten.convolution_backward.default(
-        gradient, values, layer.weight, None if bias is None else bias.shape,
-        layer.stride, layer.padding, layer.dilation, False, [0, 0], layer.groups,
-        [is_needed, True, bias is not None],
-    )  # fmt: skip
-    gather(layer.weight, weight)
-    if bias is not None:
-        gather(bias, shift)
-    return before
+class Dense(Way):
+    def forward(self, values):
+        return F.linear(values, self.weight, self.bias), values
+
+    def back(self, kept, gradient, is_needed):
+        gather(self.weight, gradient.T @ kept)
+        if self.bias is not None:
+            gather(self.bias, gradient.sum(dim=0))
+        return gradient @ self.weight if is_needed else None
 
 
-def norm(layer: nn.BatchNorm2d, values: Tensor) -> tuple[Tensor, tuple]:
-    layer.num_batches_tracked.add_(1)
-    found, *kept = aten._batch_norm_impl_index.default(
-        values, layer.weight, layer.bias, layer.running_mean, layer.running_var,
-        True, layer.momentum, layer.eps, torch.backends.cudnn.enabled,
-    )  # fmt: skip
-    return found, (values, *kept)
+class Convolution(Way):
+    def forward(self, values):
+        return self.layer._conv_forward(values, self.weight, self.bias), values
+
+    def back(self, kept, gradient, is_needed):
+        layer, bias = self.layer, self.bias
+        before, *found = aten.convolution_backward.default(
+            gradient, kept, self.weight, None if bias is None else bias.shape,
+            layer.stride, layer.padding, layer.dilation, False, [0, 0], layer.groups,
+            [is_needed, True, bias is not None],
+        )  # fmt: skip
+        for weights, one in zip((self.weight, bias), found, strict=True):
+            gather(weights, one)
+        return before
 
 
-def norm_back(layer: nn.BatchNorm2d, kept: tuple, gradient: Tensor, is_needed: bool) -> Tensor:
-    values, mean, inverse, reserve, kernel = kept
-    before, weight, bias = aten._batch_norm_impl_index_backward.default(
-        kernel, values, gradient, layer.weight, layer.running_mean, layer.running_var,
-        mean, inverse, True, layer.eps, [is_needed, True, True], reserve,
-    )  # fmt: skip
-    gather(layer.weight, weight)
-    gather(layer.bias, bias)
-    return before
+class Norm(Way):
+    def forward(self, values):
+        layer = self.layer
+        layer.num_batches_tracked.add_(1)
+        found, *kept = aten._batch_norm_impl_index.default(
+            values, self.weight, self.bias, layer.running_mean, layer.running_var,
+            True, layer.momentum, layer.eps, torch.backends.cudnn.enabled,
+        )  # fmt: skip
+        return found, (values, *kept)
+
+    def back(self, kept, gradient, is_needed):
+        layer, (values, mean, inverse, reserve, kernel) = self.layer, kept
+        before, *found = aten._batch_norm_impl_index_backward.default(
+            kernel, values, gradient, self.weight, layer.running_mean, layer.running_var,
+            mean, inverse, True, layer.eps, [is_needed, True, True], reserve,
+        )  # fmt: skip
+        for weights, one in zip((self.weight, self.bias), found, strict=True):
+            gather(weights, one)
+        return before
 
 
-def largest(layer: nn.MaxPool2d, values: Tensor) -> tuple[Tensor, tuple]:
-    found, places = aten.max_pool2d_with_indices.default(values, *form(layer))
-    return found, (values, places)
+class Largest(Way):
+    def __init__(self, layer: nn.MaxPool2d):
+        super().__init__(layer)
+        sizes = layer.kernel_size, layer.stride, layer.padding, layer.dilation
+        pairs = ([one, one] if isinstance(one, int) else one for one in sizes)
+        self.form = *pairs, layer.ceil_mode
+
+    def forward(self, values):
+        found, places = aten.max_pool2d_with_indices.default(values, *self.form)
+        return found, (values, places)
+
+    def back(self, kept, gradient, is_needed):
+        values, places = kept
+        return aten.max_pool2d_with_indices_backward.default(gradient, values, *self.form, places)
 
 
-def largest_back(layer: nn.MaxPool2d, kept: tuple, gradient: Tensor, is_needed: bool) -> Tensor:
-    values, places = kept
-    return aten.max_pool2d_with_indices_backward.default(gradient, values, *form(layer), places)
+class Positive(Way):
+    def forward(self, values):
+        found = values.relu()
+        return found, found
+
+    def back(self, kept, gradient, is_needed):
+        return aten.threshold_backward.default(gradient, kept, 0)
 
 
-def form(layer: nn.MaxPool2d) -> tuple:
-    """Return kernel, stride, padding, dilation, ceil mode as operators take them."""
-    sizes = layer.kernel_size, layer.stride, layer.padding, layer.dilation
-    return *([one, one] if isinstance(one, int) else one for one in sizes), layer.ceil_mode
+class Tanh(Way):
+    def forward(self, values):
+        found = values.tanh()
+        return found, found
+
+    def back(self, kept, gradient, is_needed):
+        return aten.tanh_backward.default(gradient, kept)
 
 
-def through(layer: nn.Module, values: Tensor) -> tuple[Tensor, Tensor]:
-    return layer(values), values
+class Flat(Way):
+    def forward(self, values):
+        return values.flatten(1), values.shape
 
-
-def active(layer: nn.Module, values: Tensor) -> tuple[Tensor, Tensor]:
-    found = layer(values)
-    return found, found
-
-
-def relu_back(layer: nn.ReLU, found: Tensor, gradient: Tensor, is_needed: bool) -> Tensor:
-    return aten.threshold_backward.default(gradient, found, 0)
-
-
-def tanh_back(layer: nn.Tanh, found: Tensor, gradient: Tensor, is_needed: bool) -> Tensor:
-    return aten.tanh_backward.default(gradient, found)
-
-
-def flat(layer: nn.Flatten, values: Tensor) -> tuple[Tensor, torch.Size]:
-    return layer(values), values.shape
-
-
-def flat_back(layer: nn.Flatten, shape: torch.Size, gradient: Tensor, is_needed: bool) -> Tensor:
-    return gradient.view(shape)
+    def back(self, kept, gradient, is_needed):
+        return gradient.view(kept)
 
 
 WAYS = {
-    nn.Linear: (through, dense_back),
-    nn.Conv2d: (through, convolution_back),
-    nn.BatchNorm2d: (norm, norm_back),
-    nn.MaxPool2d: (largest, largest_back),
-    nn.ReLU: (active, relu_back),
-    nn.Tanh: (active, tanh_back),
-    nn.Flatten: (flat, flat_back),
+    nn.Linear: Dense,
+    nn.Conv2d: Convolution,
+    nn.BatchNorm2d: Norm,
+    nn.MaxPool2d: Largest,
+    nn.ReLU: Positive,
+    nn.Tanh: Tanh,
+    nn.Flatten: Flat,
 }
 
 
@@ -141,24 +169,29 @@ def is_usual(layer: nn.Module) -> bool:
     return not getattr(layer, "inplace", False) and not getattr(layer, "return_indices", False)
 
 
-def takes(layers: list[nn.Module], values: Tensor) -> bool:
-    """Whether known layers take such values by hand: dense ones vectors."""
-    first = next((type(one) for one in layers if type(one) in (nn.Linear, nn.Flatten)), None)
-    return first is not nn.Linear or values.dim() == 2
+class Ways:
+    """Through known layers, one after another."""
 
+    def __init__(self, layers: list[nn.Module]):
+        self.ways = [WAYS[type(one)](one) for one in layers]
+        self.first = next(i for i, one in enumerate(layers) if list(one.parameters()))
+        shaping = [type(one) for one in layers if type(one) in (nn.Linear, nn.Flatten)]
+        self.of_vectors = shaping[:1] == [nn.Linear]
 
-def run(layers: list[nn.Module], values: Tensor) -> tuple[Tensor, Callable[[Tensor], None]]:
-    """Return the activation of known layers, and what takes its gradient back."""
-    kept: list[tuple[nn.Module, Callable, Any, Any]] = []
-    for layer in layers:
-        forward, back = WAYS[type(layer)]
-        values, saved = forward(layer, values)
-        kept.append((layer, back, saved, keeping.witness(saved)))
-    first = next(place for place, layer in enumerate(layers) if layer._parameters)
+    def take(self, values: Tensor) -> bool:
+        """Whether such values can pass: dense layers take vectors."""
+        return values.dim() == 2 or not self.of_vectors
 
-    def take_back(gradient: Tensor) -> None:
-        while len(kept) > first:
-            layer, back, saved, _ = kept.pop()
-            gradient = back(layer, saved, gradient, len(kept) > first)
+    def run(self, values: Tensor) -> tuple[Tensor, Callable[[Tensor], None]]:
+        """Return the activation, and what takes its gradient back."""
+        kept = []
+        for way in self.ways:
+            values, saved = way.forward(values)
+            kept.append((saved, keeping.witness(saved)))
 
-    return values, take_back
+        def take_back(gradient: Tensor) -> None:
+            for place in range(len(self.ways) - 1, self.first - 1, -1):
+                saved, _ = kept.pop()
+                gradient = self.ways[place].back(saved, gradient, place > self.first)
+
+        return values, take_back

@@ -1,8 +1,8 @@
 """The fast step of svp: gradients from the local loss to phi(h) in closed form, not by autograd.
 
 The numbers of the plain step, up to rounding, for projections, dropout, noise, linear readouts and
-alignments with a `slope`. Units of known layers are passed by hand, a transformer's last layer and
-the mean of its tokens at once, others by autograd.
+alignments with an `add_to`. Units of known layers are passed by hand, the last layer of an encoder
+and the mean of its tokens at once, others by autograd.
 """
 
 from collections.abc import Callable
@@ -89,20 +89,21 @@ class FastStep:
         reading = Reading(features, projected, logits)
         share = 1 / len(labels) / method.micro_batches
         loss, error = cross_entropy(logits, targets[index == len(method.units) - 1], share)
-        slope = None
-        if previous is not None and method.alignments:
-            alignment, slope = self.align(reading, previous, share)
-            loss = loss + alignment
-            if self.alignment.BY == "logits":
-                error, slope = error + slope, None
+        align = method.alignments and previous is not None and partial(
+            self.alignment.add_to, reading=reading, previous=previous,
+            share=share * self.options.beta, options=self.options,
+        )  # fmt: skip
+        if align and self.alignment.BY == "logits":
+            (loss, error), align = align(loss, error), None
         if isinstance(matrix, nn.Parameter):
             by_hand.gather(matrix, error.T @ projected)
-        gradient = back_projection(error, slope, matrix, unit)
-        back((gradient if mask is None else gradient * mask).to(features.dtype))
+        if align:
+            loss, by_v = align(loss, error if matrix is None else error @ matrix)
+            gradient = unprojected(by_v, unit.projection, unit.scale)
+        else:
+            gradient = unread(error, matrix, unit.projection, unit.scale)
+        back(gradient if mask is None else gradient * mask)
         return output, reading, loss
-
-    def align(self, reading: Reading, previous: Reading, share: float) -> tuple[Tensor, Tensor]:
-        return self.alignment.slope(reading, previous, share * self.options.beta, self.options)
 
 
 class Pass:
@@ -112,31 +113,31 @@ class Pass:
         self.unit, self.method = unit, method
         self.layers = by_hand.layers_of(unit.blocks)
         self.watch = Watch(unit.blocks)
+        self.grid = getattr(unit.reduce, "keywords", {}).get("grid")  # of averages, if any
         is_read = unit.auxiliary is None
         phi = unit.reduce.func if isinstance(unit.reduce, partial) else unit.reduce
         self.is_averaged = is_read and hasattr(self.layers[-1], "averaged") and phi is pooling.mean
-        self.is_by_hand = (
-            is_read
-            and not method.is_mixed
-            and phi in (pooling.flatten, pooling.avg)
-            and by_hand.is_known(self.layers)
-        )
+        is_known = phi in (pooling.flatten, pooling.avg) and by_hand.is_known(self.layers)
+        is_by_hand = is_read and is_known and not method.is_mixed
+        self.ways = by_hand.Ways(self.layers) if is_by_hand else None
 
     def __call__(self, hidden: Tensor) -> tuple[Tensor, Tensor, Back]:
         """Return h (B, ...), phi(h) (B, d_i), and the way back."""
         is_watched = self.watch()
-        if self.is_by_hand and not is_watched and by_hand.takes(self.layers, hidden):
-            output, back = by_hand.run(self.layers, hidden)
+        if self.ways and not is_watched and self.ways.take(hidden):
+            output, back = self.ways.run(hidden)
             features = self.unit.reduce(output)
             return output, features, lambda gradient: back(self.unpooled(gradient, output))
         with torch.enable_grad(), self.method.autocast(hidden.device):
             output, features = self.differentiable(hidden, is_watched)
-        return output.detach(), features.detach(), partial(torch.autograd.backward, features)
+        seen = features.detach()
+        return output.detach(), seen, lambda gradient: features.backward(gradient.to(seen.dtype))
 
     def unpooled(self, gradient: Tensor, output: Tensor) -> Tensor:
         """Return the gradient by h of one by phi(h), which flattens or averages over cells."""
-        grid = getattr(self.unit.reduce, "keywords", {}).get("grid")
-        cell = pooling.cell(output, grid) if output.dim() == 4 and grid else (1, 1)
+        if output.dim() == 2:
+            return gradient
+        cell = pooling.cell(output, self.grid) if self.grid else (1, 1)
         if cell == (1, 1):
             return gradient.view(output.shape)
         counts = (-(-side // part) for side, part in zip(output.shape[2:], cell, strict=True))
@@ -177,19 +178,20 @@ def project(features: Tensor, unit: LocalUnit) -> Tensor:
 def cross_entropy(logits: Tensor, targets: Tensor, share: float) -> tuple[Tensor, Tensor]:
     """Return `share` of the summed cross-entropy, and its gradient (B, K): `share` (q - t)."""
     log_q = logits.log_softmax(dim=1)
-    loss = torch.dot(targets.flatten(), log_q.flatten())
+    loss = torch.dot(targets.view(-1), log_q.view(-1))
     return loss, torch.add(targets, log_q.exp(), alpha=share)
 
 
-def back_projection(
-    error: Tensor, slope: Tensor | None, matrix: Tensor | None, unit: LocalUnit
-) -> Tensor:
-    """Return the gradient by phi(h) of those by logits (B, K) and, if any, by v (B, d0)."""
-    projection = unit.projection
-    if matrix is not None and slope is None and projection is not None:
-        (classes, rows), images = matrix.shape, len(error)
-        if classes * (rows + images) < images * rows:
-            return error @ (matrix @ projection)  # both at once: K columns in place of d0
-    by_v = error if matrix is None else error @ matrix
-    by_v = by_v if slope is None else by_v + slope
-    return unit.scale * by_v if projection is None else by_v @ projection
+def unprojected(by_v: Tensor, projection: Tensor | None, scale: float) -> Tensor:
+    """Return the gradient by phi(h) (B, d_i) of one by v (B, d0)."""
+    return scale * by_v if projection is None else by_v @ projection
+
+
+def unread(error: Tensor, matrix: Tensor | None, projection: Tensor | None, scale: float) -> Tensor:
+    """Return the gradient by phi(h) (B, d_i) of one by the logits (B, K)."""
+    if matrix is None or projection is None:
+        return unprojected(error if matrix is None else error @ matrix, projection, scale)
+    (classes, rows), images = matrix.shape, len(error)
+    if classes * (rows + images) < images * rows:
+        return error @ (matrix @ projection)  # K columns an image in place of d0
+    return error @ matrix @ projection

@@ -76,8 +76,9 @@ class Moments(Running):
     def take(self, values: Tensor, members: Tensor, fresh: float) -> None:
         """Take in v (B, d) from the origin, members (B, K), 1/B each, with this weight."""
         self.count.lerp_(members.sum(dim=0), fresh)
-        self.total.lerp_(members.T @ values, fresh)
-        self.scatter.lerp_(values.T @ values / len(values), fresh)
+        # in place: the scatter of many units together is large
+        self.total.addmm_(members.T, values, beta=1 - fresh, alpha=fresh)
+        self.scatter.addmm_(values.T, values, beta=1 - fresh, alpha=fresh / len(values))
         self.squares.mul_((1 - fresh) ** 2).add_(fresh**2 / len(values))
 
     @torch.no_grad()

@@ -6,7 +6,7 @@ from torch import Tensor
 from svp_core.config.options import OptionSet
 from svp_core.local.unit import Reading
 
-BY = "logits"  # what `slope` is the gradient by
+BY = "logits"  # the field of a reading that `add_to` takes a gradient by
 
 
 def divergence(reading: Reading, previous: Reading, options: OptionSet) -> Tensor:
@@ -15,12 +15,17 @@ def divergence(reading: Reading, previous: Reading, options: OptionSet) -> Tenso
     return -torch.logsumexp(joint / 2, dim=1).mean()
 
 
-def slope(
-    reading: Reading, previous: Reading, share: float, options: OptionSet
+def add_to(
+    loss: Tensor,
+    gradient: Tensor,
+    reading: Reading,
+    previous: Reading,
+    share: float,
+    options: OptionSet,
 ) -> tuple[Tensor, Tensor]:
-    """Return `share` of the sum over the batch, and its gradient (B, K) by the logits."""
+    """Return a loss and its gradient by the logits (B, K) with `share` of the batch's sum added."""
     log_q = reading.logits.log_softmax(dim=1)
     joint = (log_q + previous.logits.log_softmax(dim=1)) / 2
     overlap = torch.logsumexp(joint, dim=1, keepdim=True)
-    gradient = (log_q.exp() - (joint - overlap).exp()) * (share / 2)
-    return overlap.sum() * -share, gradient
+    change = log_q.exp() - (joint - overlap).exp()
+    return loss - overlap.sum() * share, torch.add(gradient, change, alpha=share / 2)

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from svp_core.config.options import OptionSet, number
 from svp_core.local.unit import Reading
 
-BY = "projected"  # what `slope` is the gradient by
+BY = "projected"  # the field of a reading that `add_to` takes a gradient by
 
 
 class Options(OptionSet):
@@ -26,13 +26,19 @@ def divergence(reading: Reading, previous: Reading, options: Options) -> Tensor:
     return squared_distance(reading.projected, previous.projected, 2 * options.alignment_std**2)
 
 
-def slope(
-    reading: Reading, previous: Reading, share: float, options: Options
+def add_to(
+    loss: Tensor,
+    gradient: Tensor,
+    reading: Reading,
+    previous: Reading,
+    share: float,
+    options: Options,
 ) -> tuple[Tensor, Tensor]:
-    """Return `share` of the sum over the batch, and its gradient (B, d0) by v."""
+    """Return a loss and its gradient by v (B, d0) with `share` of the batch's sum added."""
     change = reading.projected - previous.projected
-    gradient = change * (share / options.alignment_std**2)
-    return torch.dot(change.view(-1), gradient.view(-1)) / 2, gradient
+    flat, weight = change.view(-1), share / options.alignment_std**2
+    loss = torch.add(loss, torch.dot(flat, flat), alpha=weight / 2)
+    return loss, torch.add(gradient, change, alpha=weight)
 
 
 def squared_distance(one: Tensor, other: Tensor, unit: float) -> Tensor:
