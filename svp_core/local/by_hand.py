@@ -5,12 +5,14 @@ gradient to that of the values, if that is needed, adding to those of the layer'
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from svp_core import pooling
 from svp_core.runtime import keeping
 
 aten = torch.ops.aten
@@ -107,12 +109,14 @@ class Largest(Way):
 
 
 class Positive(Way):
+    is_fresh = False  # whether nobody else holds the values that it is given
+
     def forward(self, values):
-        found = values.relu()
+        found = values.relu_() if self.is_fresh else values.relu()
         return found, found
 
     def back(self, kept, gradient, is_needed):
-        return aten.threshold_backward.default(gradient, kept, 0)
+        return aten.threshold_backward.grad_input(gradient, kept, 0, grad_input=gradient)
 
 
 class Tanh(Way):
@@ -129,7 +133,27 @@ class Flat(Way):
         return values.flatten(1), values.shape
 
     def back(self, kept, gradient, is_needed):
-        return gradient.view(kept)
+        return gradient.reshape(kept)
+
+
+class Phi(Way):
+    """To phi(h), which flattens or averages over cells."""
+
+    def __init__(self, phi: Callable[[Tensor], Tensor]):
+        self.phi, self.grid = phi, getattr(phi, "keywords", {}).get("grid")
+
+    def forward(self, values):
+        is_pooled = self.grid and values.dim() == 4 and pooling.cell(values, self.grid) != (1, 1)
+        return self.phi(values), values if is_pooled else values.shape
+
+    def back(self, kept, gradient, is_needed):
+        if isinstance(kept, torch.Size):
+            return gradient.reshape(kept)
+        cell = pooling.cell(kept, self.grid)
+        counts = (-(-side // part) for side, part in zip(kept.shape[2:], cell, strict=True))
+        return aten.avg_pool2d_backward.default(
+            gradient.reshape(*kept.shape[:2], *counts), kept, cell, cell, [0, 0], True, False, None
+        )
 
 
 WAYS = {
@@ -170,10 +194,12 @@ def is_usual(layer: nn.Module) -> bool:
 
 
 class Ways:
-    """Through known layers, one after another."""
+    """Through known layers, one after another, and to phi(h)."""
 
-    def __init__(self, layers: list[nn.Module]):
-        self.ways = [WAYS[type(one)](one) for one in layers]
+    def __init__(self, layers: list[nn.Module], phi: Callable[[Tensor], Tensor]):
+        self.ways = [*(WAYS[type(one)](one) for one in layers), Phi(phi)]
+        for before, way in pairwise(self.ways):
+            way.is_fresh = isinstance(before, Dense | Convolution | Norm)
         self.first = next(i for i, one in enumerate(layers) if list(one.parameters()))
         shaping = [type(one) for one in layers if type(one) in (nn.Linear, nn.Flatten)]
         self.of_vectors = shaping[:1] == [nn.Linear]
@@ -182,10 +208,11 @@ class Ways:
         """Whether such values can pass: dense layers take vectors."""
         return values.dim() == 2 or not self.of_vectors
 
-    def run(self, values: Tensor) -> tuple[Tensor, Callable[[Tensor], None]]:
-        """Return the activation, and what takes its gradient back."""
+    def run(self, values: Tensor) -> tuple[Tensor, Tensor, Callable[[Tensor], None]]:
+        """Return h, phi(h), and what takes a gradient by phi(h) back."""
         kept = []
         for way in self.ways:
+            output = values
             values, saved = way.forward(values)
             kept.append((saved, keeping.witness(saved)))
 
@@ -194,4 +221,4 @@ class Ways:
                 saved, _ = kept.pop()
                 gradient = self.ways[place].back(saved, gradient, place > self.first)
 
-        return values, take_back
+        return output, values, take_back

@@ -27,10 +27,11 @@ class FastStep:
     def __init__(self, method: Method, classes: int):
         self.method, self.options, self.classes = method, method.options, classes
         self.alignment = local.load("alignments", self.options.alignment)
-        self.passes = [Pass(unit, method) for unit in method.units]
-        # a module without such an attribute takes its time to say so
-        self.observers = [getattr(one, "observe", None) for one in method.readouts]
-        self.is_linear = [hasattr(one, "weight") for one in method.readouts]
+        # lists, as to ask a module for another one takes its time
+        self.units, self.readouts = list(method.units), list(method.readouts)
+        self.passes = [Pass(unit, method) for unit in self.units]
+        self.observers = [getattr(one, "observe", None) for one in self.readouts]
+        self.is_linear = [hasattr(one, "weight") for one in self.readouts]
 
     @torch.no_grad()
     def __call__(self, images: Tensor, labels: Tensor) -> None:
@@ -40,7 +41,7 @@ class FastStep:
         targets = [self.targets(known, images.dtype) for known in labels]
         previous: list[Reading | None] = [None for _ in parts]
         shown, losses = [[] for _ in parts], []
-        for index in range(len(method.units)):
+        for index in range(len(self.units)):
             shares = []
             for place in parts:
                 hidden[place], previous[place], loss = self.train(
@@ -52,7 +53,7 @@ class FastStep:
             if method.is_fused:
                 update(method.optimizers[index])
             losses.append(sum(shares[1:], start=shares[0]))
-        for optimizer in method.optimizers[len(method.units) if method.is_fused else 0 :]:
+        for optimizer in method.optimizers[len(self.units) if method.is_fused else 0 :]:
             update(optimizer)
         method.add("unit_loss", torch.stack(losses))
         method.conclude(shown, previous, labels)
@@ -77,7 +78,7 @@ class FastStep:
         targets: tuple[Tensor, Tensor],
     ) -> tuple[Tensor, Reading, Tensor]:
         """Add a unit's gradients; return its activation, its reading, its share of the loss."""
-        method, unit, readout = self.method, self.method.units[index], self.method.readouts[index]
+        method, unit, readout = self.method, self.units[index], self.readouts[index]
         output, features, back = self.passes[index](hidden)
         kept, mask = drop(features, unit)
         with method.autocast(hidden.device):
@@ -88,7 +89,7 @@ class FastStep:
         logits = projected if matrix is None else F.linear(projected, matrix, readout.bias)
         reading = Reading(features, projected, logits)
         share = 1 / len(labels) / method.micro_batches
-        loss, error = cross_entropy(logits, targets[index == len(method.units) - 1], share)
+        loss, error = cross_entropy(logits, targets[index == len(self.units) - 1], share)
         align = method.alignments and previous is not None and partial(
             self.alignment.add_to, reading=reading, previous=previous,
             share=share * self.options.beta, options=self.options,
@@ -99,10 +100,10 @@ class FastStep:
             by_hand.gather(matrix, error.T @ projected)
         if align:
             loss, by_v = align(loss, error if matrix is None else error @ matrix)
-            gradient = unprojected(by_v, unit.projection, unit.scale)
+            find = partial(unprojected, by_v, unit.projection, unit.scale)
         else:
-            gradient = unread(error, matrix, unit.projection, unit.scale)
-        back(gradient if mask is None else gradient * mask)
+            find = partial(unread, error, matrix, unit.projection, unit.scale)
+        back(find() if mask is None else find() * mask)  # a name would keep it to the end
         return output, reading, loss
 
 
@@ -113,37 +114,22 @@ class Pass:
         self.unit, self.method = unit, method
         self.layers = by_hand.layers_of(unit.blocks)
         self.watch = Watch(unit.blocks)
-        self.grid = getattr(unit.reduce, "keywords", {}).get("grid")  # of averages, if any
         is_read = unit.auxiliary is None
         phi = unit.reduce.func if isinstance(unit.reduce, partial) else unit.reduce
         self.is_averaged = is_read and hasattr(self.layers[-1], "averaged") and phi is pooling.mean
         is_known = phi in (pooling.flatten, pooling.avg) and by_hand.is_known(self.layers)
         is_by_hand = is_read and is_known and not method.is_mixed
-        self.ways = by_hand.Ways(self.layers) if is_by_hand else None
+        self.ways = by_hand.Ways(self.layers, unit.reduce) if is_by_hand else None
 
     def __call__(self, hidden: Tensor) -> tuple[Tensor, Tensor, Back]:
         """Return h (B, ...), phi(h) (B, d_i), and the way back."""
         is_watched = self.watch()
         if self.ways and not is_watched and self.ways.take(hidden):
-            output, back = self.ways.run(hidden)
-            features = self.unit.reduce(output)
-            return output, features, lambda gradient: back(self.unpooled(gradient, output))
+            return self.ways.run(hidden)
         with torch.enable_grad(), self.method.autocast(hidden.device):
             output, features = self.differentiable(hidden, is_watched)
         seen = features.detach()
         return output.detach(), seen, lambda gradient: features.backward(gradient.to(seen.dtype))
-
-    def unpooled(self, gradient: Tensor, output: Tensor) -> Tensor:
-        """Return the gradient by h of one by phi(h), which flattens or averages over cells."""
-        if output.dim() == 2:
-            return gradient
-        cell = pooling.cell(output, self.grid) if self.grid else (1, 1)
-        if cell == (1, 1):
-            return gradient.view(output.shape)
-        counts = (-(-side // part) for side, part in zip(output.shape[2:], cell, strict=True))
-        return torch.ops.aten.avg_pool2d_backward.default(
-            gradient.view(*output.shape[:2], *counts), output, cell, cell, [0, 0], True, False, None
-        )
 
     def differentiable(self, hidden: Tensor, is_watched: bool) -> tuple[Tensor, Tensor]:
         """Return h and phi(h) with their graph."""
@@ -180,7 +166,7 @@ def cross_entropy(logits: Tensor, targets: Tensor, share: float) -> tuple[Tensor
 
     Classes come first meanwhile: a softmax over a few neighbours would take five times as long.
     """
-    log_q = logits.T.log_softmax(dim=0)
+    log_q = logits.T.contiguous().log_softmax(dim=0)
     loss = torch.dot(targets.reshape(-1), log_q.reshape(-1))
     return loss, torch.add(targets, log_q.exp(), alpha=share).T
 
