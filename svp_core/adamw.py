@@ -39,7 +39,8 @@ class AdamW(optim.AdamW):
         is_whole = all(one is not None for given in gradients for one in given)
         if self.kept is None or closure or self.has_hooks() or not is_whole:
             found = LABELLED(self, closure)
-            self.kept = [self.state_of(group) for group in self.param_groups] if is_whole else None
+            if self.kept is None and is_whole:
+                self.kept = [self.state_of(group) for group in self.param_groups]
             return found
         with torch.no_grad():
             for group, given, state in zip(self.param_groups, gradients, self.kept, strict=True):

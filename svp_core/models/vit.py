@@ -92,7 +92,7 @@ class Encoder(nn.Module):
         wide = active(first(self.norm_dense(tokens)))
         mean = tokens.mean(dim=1) + last(wide.mean(dim=1))
         with torch.no_grad():
-            return tokens + last(wide), mean
+            return tokens + F.linear(wide, last.weight, last.bias), mean
 
     def attend(self, tokens: Tensor) -> Tensor:
         batch, count, width = tokens.shape
