@@ -68,7 +68,8 @@ def test_a_fixed_readout_moves_the_break_even():
     config = cells.resolve(
         settings(model_options={"depth": 3, "width": 1000}, image_size=28, channels=1)
     )
-    series = {"method": "svp", "variant": "codebook", "method_options": {"readout": "codebook"}}
+    options = {"readout": "codebook", "step": "plain"}  # a fast first unit has K columns back
+    series = {"method": "svp", "variant": "codebook", "method_options": options}
     (bp,) = quantity(simulate.simulate(cells.cell(config, {"method": "bp"}, {})), "flops")
     svp = [
         quantity(simulate.simulate(cells.cell(config, series, {"d0": d0})), "flops")[0]

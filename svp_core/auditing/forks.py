@@ -79,6 +79,7 @@ class Setting:
         model = models.build(self.model, IMAGE, sizes, seed=0)
         task = Task(IMAGE, CLASSES, IMAGES)
         method = methods.build(self.method, model, task, chosen, recipe, seed=0).double()
+        method.fast = None  # what an audit changes or counts stands in the plain step
         generator = torch.Generator().manual_seed(0)
         images = torch.randn(IMAGES // 2, *IMAGE, generator=generator).double().repeat(2, 1, 1, 1)
         trial = Trial(method, model.blocks, images, torch.arange(IMAGES) % CLASSES)

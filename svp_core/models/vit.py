@@ -108,7 +108,11 @@ class Encoder(nn.Module):
         matrix: their gradients follow from the matrix's, and none of the tokens is computed.
         """
         norm, qkv = self.norm_attention, self.qkv
-        if tokens.requires_grad or not torch.is_grad_enabled():
+        is_plain = type(qkv) is nn.Linear and not any(
+            one._forward_hooks or one._forward_pre_hooks or one._backward_hooks
+            for one in (norm, qkv)
+        )
+        if tokens.requires_grad or not torch.is_grad_enabled() or not is_plain:
             return qkv(norm(tokens))
         constant = F.layer_norm(tokens, norm.normalized_shape, eps=norm.eps)
         shift = F.linear(norm.bias[None], qkv.weight, qkv.bias)
