@@ -5,6 +5,8 @@ from torch import Tensor
 from svp_core.config.options import OptionSet
 from svp_core.local.unit import Reading
 
+READS = ("logits",)
+
 
 def divergence(reading: Reading, previous: Reading, options: OptionSet) -> Tensor:
     """Return the divergence of the posteriors (B, K), a mean over the batch."""
