@@ -11,10 +11,6 @@ from svp_core.config import resolve
 from svp_core.config.pairs import parse_pairs
 from svp_core.data import own
 from svp_core.datasets import DataError
-from svp_core.parallel import ranks
-from svp_core.parallel import run as pipeline
-from svp_core.parallel.launch import launch
-from svp_core.parallel.link import LostRank
 from svp_core.runtime import commands, interruption, lock
 from svp_core.runtime.cpus import available_cpus
 from svp_core.runtime.device import prepare, warn_of_unused_gpu
@@ -24,7 +20,7 @@ from svp_core.training.checkpoint import CheckpointError, Saving
 from svp_core.training.run import train
 
 
-@commands.command(CheckpointError, DataError, LostRank)
+@commands.command(CheckpointError, DataError)
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line.
 
@@ -33,6 +29,8 @@ def main(arguments: list[str] | None = None) -> int:
     """
     options = parse_arguments(arguments)
     if options.ranks > 1 and options.parallel is None:
+        from svp_core.parallel.launch import launch  # half a second that one process need not wait
+
         given = sys.argv[1:] if arguments is None else arguments
         return launch(options.ranks, "svp_core.train", [*given, "--parallel", "pipeline"])
     own.look_in(options.data_dir)
@@ -60,8 +58,11 @@ def train_alone(config: dict, saving: Saving, options: argparse.Namespace) -> No
 
 def train_together(config: dict, saving: Saving, options: argparse.Namespace) -> None:
     """Train as one rank of several."""
+    from svp_core.parallel import ranks
+    from svp_core.parallel import run as pipeline
+
     here = ranks.local_count()
-    prepare(min(options.threads, max(1, available_cpus() // here)), here)
+    prepare(min(options.threads, max(1, available_cpus() // here)))
     device = ranks.local_device(options.device)
     with interruption.listening(hold=True), ranks.joined(device) as together:
         if together.is_last:

@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_flatten, tree_map_only, tree_unflatten
 AHEAD = 2  # messages on their way, or waiting to be taken; a faster rank then waits
 
 
-class LostRank(RuntimeError):
+class LostRank(ConnectionError):
     """A process of the pipeline that cannot be reached any more; the message says which."""
 
 

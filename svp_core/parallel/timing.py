@@ -2,7 +2,6 @@
 
 from statistics import median
 
-import torch
 from torch import Tensor
 
 from svp_core.methods.svp import SVP
@@ -13,9 +12,7 @@ from svp_core.runtime.meters import clock
 ROUNDS = 5
 
 
-def unit_seconds(
-    method: SVP, images: Tensor, labels: Tensor, rounds: int = ROUNDS
-) -> list[float]:
+def unit_seconds(method: SVP, images: Tensor, labels: Tensor, rounds: int = ROUNDS) -> list[float]:
     """Return the median seconds of every unit's training on a batch, which changes the method."""
     stage = Stage(method, range(len(method.units)), Ranks(0, 1), None).train()
     found: list[list[float]] = [[] for _ in stage.span]
