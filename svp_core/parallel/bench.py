@@ -88,7 +88,10 @@ def measure(given: argparse.Namespace, ranks: Ranks) -> dict:
     times = interleave(ways, given, ranks)
     record = {key: value for key, value in vars(given).items() if key != "output"}
     record |= {"device": device_name(CPU), "threads": 1, "torch": str(torch.__version__)}
-    record |= {"ingredients": found, "spans": {k: [list(s) for s in v] for k, v in spans.items()}}
+    record |= {
+        "ingredients": found,
+        "spans": {k: [[s.start, s.stop] for s in v] for k, v in spans.items()},
+    }
     memory = find_memory(make, batch, spans, given.parts, ranks)
     record["ways"] = [
         dict(zip(("method", "schedule", "micro_batches"), name, strict=True))

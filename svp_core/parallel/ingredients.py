@@ -18,26 +18,31 @@ from svp_core.parallel.ways import Reduced
 
 ROUNDS = 15
 MESSAGES = 50
-SIZES = (2**10, 2**15, 2**18, 2**20)  # bytes
+SIZES = (2**10, 2**15, 2**18, 2**20)  # bytes of an activation
+HOPS = (2**16, 2**20, 2**22, 2**23)  # of a part of all gradients
 
 
 def block_seconds(whole: BP, images: Tensor, labels: Tensor) -> dict[str, list[float]]:
-    """Return the median seconds of every block forward and backward, the head with the last."""
+    """Return the median seconds of every block, the head with the last: `forward`, `backward`.
+
+    `adding` is a backward pass that adds to the gradients of micro-batches before.
+    """
     blocks = [*whole.blocks[:-1], nn.Sequential(whole.blocks[-1], Reduced(whole))]
-    found = {kind: [[] for _ in blocks] for kind in ("forward", "backward")}
+    found = {kind: [[] for _ in blocks] for kind in ("forward", "backward", "adding")}
     for turn in range(ROUNDS + 1):  # the first one is a warm-up
         hidden = images
         for index, block in enumerate(blocks):
             is_last = index == len(blocks) - 1
-            taken = hidden.detach().requires_grad_(index > 0)
-            started = time.perf_counter()
-            out = block(taken)
-            out = whole.loss(out, labels) if is_last else out
-            between = time.perf_counter()
-            out.backward(None if is_last else torch.ones_like(out))
-            if turn:
-                found["forward"][index].append(between - started)
-                found["backward"][index].append(time.perf_counter() - between)
+            for kind in ("backward", "adding"):
+                taken = hidden.detach().requires_grad_(index > 0)
+                started = time.perf_counter()
+                out = block(taken)
+                out = whole.loss(out, labels) if is_last else out
+                between = time.perf_counter()
+                out.backward(None if is_last else torch.ones_like(out))
+                if turn:
+                    found["forward"][index].append(between - started)
+                    found[kind][index].append(time.perf_counter() - between)
             for parameter in block.parameters():
                 parameter.grad = None
             hidden = out
@@ -88,10 +93,10 @@ def round_trip(ranks: Ranks, room: Tensor) -> None:
 def hop_line(ranks: Ranks) -> dict[str, float]:
     """Return what one of the 2 (p - 1) messages of an all-reduce takes, by its size."""
     hops, seconds = 2 * (ranks.count - 1), []
-    for size in SIZES:
+    for size in HOPS:
         room = torch.zeros(size * ranks.count // 4)
-        seconds.append(timed(lambda room=room: dist.all_reduce(room), MESSAGES)[0] / hops)
-    return line(SIZES, seconds)
+        seconds.append(timed(lambda room=room: dist.all_reduce(room), ROUNDS)[0] / hops)
+    return line(HOPS, seconds)
 
 
 def timed(act: Callable[[], object], count: int) -> tuple[float, float]:

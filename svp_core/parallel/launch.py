@@ -1,7 +1,6 @@
 """Start the ranks of a pipeline on this machine, as torchrun does, and end as they end."""
 
 import logging
-import os
 import sys
 import uuid
 from collections.abc import Sequence
@@ -14,7 +13,8 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 from svp_core.runtime import interruption
 from svp_core.runtime.printing import say
 
-HEARD = "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1"  # and passed on to the ranks
+# what older releases of torch lack: signals that are passed on, seconds to save the state then
+NEWER = {"signals_to_handle": "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1", "shutdown_timeout": 100}
 
 
 def launch(ranks: int, module: str, arguments: Sequence[str]) -> int:
@@ -22,7 +22,6 @@ def launch(ranks: int, module: str, arguments: Sequence[str]) -> int:
 
     That is 0 if none does, and 128 and its signal's number of one that was killed.
     """
-    os.environ.setdefault("TORCHELASTIC_SIGNALS_TO_HANDLE", HEARD)
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # the ranks tell
     config = LaunchConfig(
         min_nodes=1,
@@ -35,6 +34,7 @@ def launch(ranks: int, module: str, arguments: Sequence[str]) -> int:
         max_restarts=0,
         monitor_interval=0.1,
         logs_specs=DefaultLogsSpecs(),
+        **{key: value for key, value in NEWER.items() if key in LaunchConfig.__annotations__},
     )
     try:
         elastic_launch(config, sys.executable)("-m", module, *arguments)

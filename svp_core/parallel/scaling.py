@@ -80,7 +80,8 @@ def outcome_of(record: Mapping, way: Mapping) -> tuple[Outcome, int]:
         sizes = [one + beside(record) for one in ends]
         seconds = [sum(found["units"][index] for index in span) for span in spans]
         return simulate.local(seconds, sizes, link_of(found), steps), sum(sizes)
-    stages = stages_of(found, spans, record["batch"] // parts, [one / parts for one in ends])
+    stages = stages_of(found, spans, record["batch"], parts)
+    stages = stages._replace(sizes=[one / parts for one in ends])
     return simulate.scheduled(way["schedule"], stages, parts, link_of(found), steps), 2 * sum(ends)
 
 
@@ -93,14 +94,14 @@ def link_of(found: Mapping) -> Link:
     return Link(*(Line(**found["message"][key]) for key in ("way", "work")))
 
 
-def stages_of(found: Mapping, spans: list[range], size: int, sizes: list[float]) -> Stages:
-    """Return the seconds of ranks that have these blocks, for micro-batches of a size."""
-    passes = found["blocks"][str(size)] | {"update": found["update"]}
-    sums = [
-        [sum(passes[kind][index] for index in span) for span in spans]
-        for kind in ("forward", "backward", "update")
-    ]
-    return Stages(*sums, sizes)
+def stages_of(found: Mapping, spans: list[range], batch: int, parts: int) -> Stages:
+    """Return the seconds of ranks that have these blocks, of so many micro-batches a batch."""
+    passes = found["blocks"][str(batch // parts)]
+    both = zip(passes["backward"], passes["adding"], strict=True)
+    backward = [(first + (parts - 1) * later) / parts for first, later in both]
+    lists = passes["forward"], backward, found["update"]
+    sums = [[sum(values[index] for index in span) for span in spans] for values in lists]
+    return Stages(*sums, sizes=())
 
 
 def scaled(record: Mapping) -> Iterator[dict]:

@@ -68,7 +68,12 @@ class Scheduled:
     def __init__(self, name: str, whole: BP, span: range, ranks: Ranks, parts: int, *batch: Tensor):
         module = blocks_of(whole, span, ranks.is_last)
         stage = pipelining.PipelineStage(module, ranks.own, ranks.count, batch[0].device)
-        self.schedule = SCHEDULES[name](stage, parts, loss_fn=whole.loss)
+        self.schedule = SCHEDULES[name](
+            stage,
+            parts,
+            loss_fn=lambda *pair: whole.loss(*pair) / parts,
+            scale_grads=False,  # a pass over all gradients, which the loss does for nothing
+        )
         self.optimizer = whole.optimizer(list(module.parameters()))
         self.ranks, (self.images, self.labels) = ranks, batch
 
@@ -85,7 +90,9 @@ class DataParallel:
 
     def __init__(self, whole: BP, ranks: Ranks, images: Tensor, labels: Tensor):
         module = blocks_of(whole, range(len(whole.blocks)), is_last=True)
-        self.module, self.loss = DistributedDataParallel(module), whole.loss
+        # gradients live in the buckets that are sent: no copies
+        self.module = DistributedDataParallel(module, gradient_as_bucket_view=True)
+        self.loss = whole.loss
         self.optimizer = whole.optimizer(list(module.parameters()))
         self.batch = [one.chunk(ranks.count)[ranks.own] for one in (images, labels)]
 
