@@ -65,9 +65,8 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = commands.Parser(prog="python -m svp_core.parallel.bench", description=__doc__)
     bench.add_sizes(parser)
     parser.add_argument("--ranks", type=commands.integer(2), default=2, help="processes (2)")
-    parser.add_argument(
-        "--local", default="svp", help="method of local units, as of svp_core.bench"
-    )
+    local = "method of local units, such as svp:d0=128:readout=private (svp)"
+    parser.add_argument("--local", default="svp", help=local)
     parts = "micro-batches of BP's pipelines (4 8)"
     parser.add_argument("--parts", type=commands.integer(1), nargs="+", default=[4, 8], help=parts)
     parser.add_argument("--steps", type=commands.integer(1), default=20, help="steps a round (20)")
@@ -88,10 +87,8 @@ def measure(given: argparse.Namespace, ranks: Ranks) -> dict:
     times = interleave(ways, given, ranks)
     record = {key: value for key, value in vars(given).items() if key != "output"}
     record |= {"device": device_name(CPU), "threads": 1, "torch": str(torch.__version__)}
-    record |= {
-        "ingredients": found,
-        "spans": {k: [[s.start, s.stop] for s in v] for k, v in spans.items()},
-    }
+    places = {name: [[one.start, one.stop] for one in parts] for name, parts in spans.items()}
+    record |= {"ingredients": found, "spans": places}
     memory = find_memory(make, batch, spans, given.parts, ranks)
     record["ways"] = [
         dict(zip(("method", "schedule", "micro_batches"), name, strict=True))
@@ -108,26 +105,30 @@ def methods(given: argparse.Namespace) -> dict[str, str]:
 
 
 def find_ingredients(make: dict[str, Callable], batch, parts: list[int], ranks: Ranks) -> dict:
-    """Return what the simulation needs, medians over the ranks, which measure at the same time."""
+    """Return what the simulation needs, means over the ranks, which measure at the same time."""
     images, labels = batch
-    sizes = sorted({len(images) // one for one in (*PARTS, *parts, ranks.count)} - {0})
     units = partial(unit_seconds, make["local"](), images, labels, ingredients.ROUNDS)
     alone = ranks.from_rank(0, units() if ranks.is_first else None)
     measures = {
         "units": units,
-        "update": lambda: ingredients.update_seconds(make["bp"]()),
         "message": lambda: ingredients.message_lines(ranks),
         "hop": lambda: ingredients.hop_line(ranks),
-        "blocks": lambda: {
-            str(size): ingredients.block_seconds(make["bp"](), images[:size], labels[:size])
-            for size in sizes
-        },
+        "blocks": lambda: [
+            ingredients.block_seconds(make["bp"](), images[:size], labels[:size], count)
+            for size, count in shapes(len(images), {*parts, ranks.count})
+        ],
     }
     found = {"units_alone": alone} | ingredients.sizes(make["bp"](), images)
     for name, act in measures.items():
         dist.barrier()
         found[name] = middle(ranks.all(act()))
     return found
+
+
+def shapes(batch: int, others: set[int]) -> list[tuple[int, int]]:
+    """Return images and micro-batches whose times are measured, of pipelines and of DDP."""
+    counts = sorted(count for count in {*PARTS, *others} if batch % count == 0)
+    return [(batch, count) for count in counts] + [(batch // count, 1) for count in counts[1:]]
 
 
 def middle(values: list):
@@ -141,8 +142,8 @@ def middle(values: list):
 
 def find_spans(found: dict, count: int) -> dict[str, list[range]]:
     """Return the units of every rank, and BP's blocks, by their measured times."""
-    whole = found["blocks"][max(found["blocks"], key=int)]
-    passes = zip(whole["forward"], whole["backward"], found["update"], strict=True)
+    whole = found["blocks"][0]
+    passes = zip(*(whole[kind] for kind in ("forward", "backward", "update")), strict=True)
     return {
         "local": balanced(found["units"], count),
         "bp": balanced([sum(one) for one in passes], count),

@@ -1,10 +1,11 @@
 """What a simulation is fed with: seconds of units and blocks, of updates, and of messages.
 
-All ranks measure at the same time, since processes that work beside each other slow each other down.
+All ranks measure at the same time: processes that work beside each other slow each other down.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from statistics import median
 
 import numpy as np
@@ -12,60 +13,67 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from svp_core.methods import update
 from svp_core.methods.bp import BP
 from svp_core.parallel.ranks import Ranks
 from svp_core.parallel.ways import Reduced
 
-ROUNDS = 15
+ROUNDS = 15  # of units
+STEPS = 8  # of the network
 MESSAGES = 50
 SIZES = (2**10, 2**15, 2**18, 2**20)  # bytes of an activation
 HOPS = (2**16, 2**20, 2**22, 2**23)  # of a part of all gradients
 
 
-def block_seconds(whole: BP, images: Tensor, labels: Tensor) -> dict[str, list[float]]:
-    """Return the median seconds of every block, the head with the last: `forward`, `backward`.
+def block_seconds(whole: BP, images: Tensor, labels: Tensor, parts: int) -> dict:
+    """Return `forward`, `backward`, `update`: median seconds of every block, of a micro-batch.
 
-    `adding` is a backward pass that adds to the gradients of micro-batches before.
+    Of steps of GPipe in one process, so that weights have left the caches as they do in a pipeline.
     """
     blocks = [*whole.blocks[:-1], nn.Sequential(whole.blocks[-1], Reduced(whole))]
-    found = {kind: [[] for _ in blocks] for kind in ("forward", "backward", "adding")}
-    for turn in range(ROUNDS + 1):  # the first one is a warm-up
-        hidden = images
-        for index, block in enumerate(blocks):
-            is_last = index == len(blocks) - 1
-            for kind in ("backward", "adding"):
-                taken = hidden.detach().requires_grad_(index > 0)
-                started = time.perf_counter()
-                out = block(taken)
-                out = whole.loss(out, labels) if is_last else out
-                between = time.perf_counter()
-                out.backward(None if is_last else torch.ones_like(out))
-                if turn:
-                    found["forward"][index].append(between - started)
-                    found[kind][index].append(time.perf_counter() - between)
-            for parameter in block.parameters():
-                parameter.grad = None
-            hidden = out
-    return {kind: [median(one) for one in lists] for kind, lists in found.items()}
+    optimizers = [whole.optimizer(list(block.parameters())) for block in blocks]
+    found = {kind: [[] for _ in blocks] for kind in ("forward", "backward", "update")}
+    for _ in range(STEPS):
+        graphs = []
+        for part, known in zip(images.chunk(parts), labels.chunk(parts), strict=True):
+            graphs.append(passed(whole, blocks, part, known, found["forward"]))
+        for graph in graphs:
+            returned(graph, found["backward"])
+        for index, optimizer in enumerate(optimizers):
+            with lap(found["update"][index]):
+                update(optimizer)
+    kinds = {kind: [median(one) for one in lists] for kind, lists in found.items()}
+    return {"images": len(images), "micro_batches": parts} | kinds
 
 
-def update_seconds(whole: BP) -> list[float]:
-    """Return the median seconds of an optimiser's step for every block, the head with the last."""
-    blocks = [*whole.blocks[:-1], nn.ModuleList([whole.blocks[-1], Reduced(whole)])]
-    found = []
-    for block in blocks:
-        parameters = list(block.parameters())
-        optimizer, seconds = whole.optimizer(parameters), []
-        for parameter in parameters:
-            parameter.grad = torch.zeros_like(parameter)
-        for _ in range(ROUNDS):
-            started = time.perf_counter()
-            optimizer.step()
-            seconds.append(time.perf_counter() - started)
-        for parameter in parameters:
-            parameter.grad = None
-        found.append(median(seconds))
-    return found
+def passed(whole: BP, blocks: list[nn.Module], hidden: Tensor, labels: Tensor, seconds) -> list:
+    """Return the input and output of every block, the loss as the last output."""
+    graph = []
+    for index, block in enumerate(blocks):
+        taken = hidden.detach().requires_grad_(index > 0)
+        with lap(seconds[index]):
+            hidden = block(taken)
+            if index == len(blocks) - 1:
+                hidden = whole.loss(hidden, labels)
+        graph.append((taken, hidden))
+    return graph
+
+
+def returned(graph: list, seconds) -> None:
+    """Pass gradients back through all blocks."""
+    gradient = None
+    for index, (taken, out) in reversed(list(enumerate(graph))):
+        with lap(seconds[index]):
+            out.backward(gradient)
+        gradient = taken.grad
+
+
+@contextmanager
+def lap(seconds: list[float]) -> Iterator[None]:
+    """Add the seconds that something takes."""
+    started = time.perf_counter()
+    yield
+    seconds.append(time.perf_counter() - started)
 
 
 def message_lines(ranks: Ranks) -> dict[str, dict[str, float]]:
@@ -87,16 +95,23 @@ def round_trip(ranks: Ranks, room: Tensor) -> None:
     if ranks.own > 1:
         return
     for sender in (0, 1):
-        (dist.send if ranks.own == sender else dist.recv)(room, 1 - ranks.own)
+        act = dist.isend if ranks.own == sender else dist.irecv
+        for work in dist.batch_isend_irecv([dist.P2POp(act, room, 1 - ranks.own)]):
+            work.wait()
 
 
 def hop_line(ranks: Ranks) -> dict[str, float]:
     """Return what one of the 2 (p - 1) messages of an all-reduce takes, by its size."""
     hops, seconds = 2 * (ranks.count - 1), []
     for size in HOPS:
-        room = torch.zeros(size * ranks.count // 4)
-        seconds.append(timed(lambda room=room: dist.all_reduce(room), ROUNDS)[0] / hops)
+        rooms = torch.zeros(2, size * ranks.count // 4)
+        seconds.append(timed(lambda rooms=rooms: reduce(*rooms, ranks.count), STEPS)[0] / hops)
     return line(HOPS, seconds)
+
+
+def reduce(bucket: Tensor, gradients: Tensor, count: int) -> None:
+    """Do what DDP does with gradients: copy them into a bucket, divide, add up over the ranks."""
+    dist.all_reduce(bucket.copy_(gradients).div_(count))
 
 
 def timed(act: Callable[[], object], count: int) -> tuple[float, float]:

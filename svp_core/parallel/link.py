@@ -41,7 +41,7 @@ class Form(NamedTuple):
 
 
 class Sender:
-    """Sends trees of tensors, all of the form of the first, and does not wait until they are taken."""
+    """Sends trees of tensors, of the form of the first, and does not wait until they are taken."""
 
     def __init__(self, peer: int):
         self.peer, self.name, self.is_known = peer, f"rank {peer}", False

@@ -1,4 +1,4 @@
-"""Consecutive units in groups, one a rank, so that the slowest rank has as little to do as can be."""
+"""Consecutive units in groups, one a rank: the slowest rank has as little to do as can be."""
 
 from collections.abc import Sequence
 from itertools import accumulate

@@ -58,7 +58,7 @@ class Ranks:
 
 
 def local_count() -> int:
-    """Return how many ranks share this machine; raises ConfigError where nothing has started any."""
+    """Return how many ranks share this machine; raises ConfigError where this process is none."""
     if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
         raise ConfigError(
             "--parallel pipeline: this process is no rank; --ranks N starts them, or torchrun"

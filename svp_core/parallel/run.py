@@ -1,4 +1,4 @@
-"""One rank's part of a training: the steps of svp_core.training.run, taken by all ranks together."""
+"""One rank's part of a training: the steps of svp_core.training.run, taken by all together."""
 
 from functools import partial
 from pathlib import Path

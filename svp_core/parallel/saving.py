@@ -1,4 +1,4 @@
-"""Checkpoints of all ranks together: one file, that of one process, which any number goes on from."""
+"""Checkpoints of all ranks together: one file, that of one process; any number goes on from it."""
 
 import signal
 import time
@@ -79,6 +79,6 @@ def part(state: Mapping, span: range, spans: Sequence[range]) -> dict:
 
 
 def belongs(name: str, span: range, is_last: bool) -> bool:
-    """Whether a tensor is that of one of these units, or of a rule of inference at the last rank."""
+    """Whether a tensor is of one of these units, or of a rule of inference at the last rank."""
     kind, _, rest = name.partition(".")
     return is_last if kind == "rules" else int(rest.partition(".")[0]) in span

@@ -1,4 +1,4 @@
-"""From records of svp_core.parallel.bench to a table: what was measured, the same simulated, and more.
+"""From records of svp_core.parallel.bench to a table: measured, the same simulated, and more.
 
 python -m svp_core.parallel.scaling FILE... --output parallel.csv
 """
@@ -19,6 +19,7 @@ DEVICES = (1, 2, 4, 8, 16, 32, 64)
 DEPTH = 64  # equal blocks of the network that is simulated on more devices
 EPOCH = 390  # steps, of 50,000 images in batches of 128; a pipeline of local units fills once in it
 LABEL = 8  # bytes
+PASSES = ("forward", "backward", "update")
 
 
 @commands.command(tables.TableError)
@@ -68,11 +69,10 @@ def outcome_of(record: Mapping, way: Mapping) -> tuple[Outcome, int]:
     """Return what the simulation says of a way, and the bytes that all ranks send in a step."""
     found, steps, parts = record["ingredients"], record["steps"], way["micro_batches"]
     if way["schedule"] == "ddp":
-        part = found["blocks"][str(record["batch"] // record["ranks"])]
-        seconds = sum(part["forward"]) + sum(part["backward"])
-        size, hop = found["parameter_bytes"], Line(**found["hop"])
-        ranks = record["ranks"]
-        outcome = simulate.data_parallel(seconds, sum(found["update"]), size, ranks, hop)
+        ranks, size = record["ranks"], found["parameter_bytes"]
+        part = passes_of(found, record["batch"] // ranks, 1)
+        seconds, update = sum(part["forward"]) + sum(part["backward"]), sum(part["update"])
+        outcome = simulate.data_parallel(seconds, update, size, ranks, Line(**found["hop"]))
         return outcome, 2 * (ranks - 1) * size
     spans = [range(*one) for one in record["spans"][way["method"]]]
     ends = [found["activation_bytes"][span.stop - 1] for span in spans[:-1]]
@@ -96,20 +96,25 @@ def link_of(found: Mapping) -> Link:
 
 def stages_of(found: Mapping, spans: list[range], batch: int, parts: int) -> Stages:
     """Return the seconds of ranks that have these blocks, of so many micro-batches a batch."""
-    passes = found["blocks"][str(batch // parts)]
-    both = zip(passes["backward"], passes["adding"], strict=True)
-    backward = [(first + (parts - 1) * later) / parts for first, later in both]
-    lists = passes["forward"], backward, found["update"]
+    passes = passes_of(found, batch, parts)
+    lists = [passes[kind] for kind in PASSES]
     sums = [[sum(values[index] for index in span) for span in spans] for values in lists]
     return Stages(*sums, sizes=())
 
 
+def passes_of(found: Mapping, images: int, parts: int) -> Mapping:
+    """Return the seconds of all blocks, measured with so many images in so many micro-batches."""
+    wanted = images, parts
+    return next(one for one in found["blocks"] if (one["images"], one["micro_batches"]) == wanted)
+
+
 def scaled(record: Mapping) -> Iterator[dict]:
-    """Yield the rows of DEPTH blocks like the inner ones of the record, on up to as many devices."""
+    """Yield the rows of DEPTH blocks like the inner ones of a record, on up to as many devices."""
     deep = deepened(record)
-    base = {"local": sum(deep["units"]), "bp": whole_seconds(deep, record["batch"])}
+    base = {"local": sum(deep["units"]), "bp": whole_seconds(deep)}
     ways = [("local", "pipeline", 1), ("bp", "ddp", 1)]
-    parts = sorted(record["batch"] // int(size) for size in deep["blocks"])
+    whole = [one for one in deep["blocks"] if one["images"] == record["batch"]]
+    parts = [one["micro_batches"] for one in whole]
     ways += [("bp", name, count) for name in ("gpipe", "1f1b") for count in parts]
     for ranks in DEVICES:
         spans = [[one.start, one.stop] for one in balanced(deep["units"], ranks)]
@@ -117,7 +122,7 @@ def scaled(record: Mapping) -> Iterator[dict]:
         told = {**record, **told, "ingredients": deep}
         for names in ways:
             way = dict(zip(("method", "schedule", "micro_batches"), names, strict=True))
-            if way["schedule"] == "ddp" and str(record["batch"] // ranks) not in deep["blocks"]:
+            if way["schedule"] == "ddp" and ranks > 1 and ranks not in parts:
                 continue
             steps = EPOCH if way["method"] == "local" else 2  # BP's are filled and emptied each
             outcome, sent = outcome_of({**told, "steps": steps}, way)
@@ -127,25 +132,21 @@ def scaled(record: Mapping) -> Iterator[dict]:
 
 
 def deepened(record: Mapping) -> dict:
-    """Return the ingredients of DEPTH blocks, each like the median of those that are not at an end."""
+    """Return the ingredients of DEPTH blocks, each like the median of those not at an end."""
     found = record["ingredients"]
 
     def repeated(values: list[float]) -> list[float]:
         return [median(values[1:-1])] * DEPTH
 
-    lists = {key: repeated(found[key]) for key in ("units", "update", "activation_bytes")}
-    blocks = {
-        size: {kind: repeated(values) for kind, values in passes.items()}
-        for size, passes in found["blocks"].items()
-    }
+    lists = {key: repeated(found[key]) for key in ("units", "activation_bytes")}
+    blocks = [one | {kind: repeated(one[kind]) for kind in PASSES} for one in found["blocks"]]
     parameters = found["parameter_bytes"] * DEPTH // len(found["units"])
     return {**found, **lists, "blocks": blocks, "parameter_bytes": parameters}
 
 
-def whole_seconds(found: Mapping, batch: int) -> float:
+def whole_seconds(found: Mapping) -> float:
     """Return the seconds of a step of BP by one process."""
-    passes = found["blocks"][str(batch)]
-    return sum(passes["forward"]) + sum(passes["backward"]) + sum(found["update"])
+    return sum(sum(found["blocks"][0][kind]) for kind in PASSES)
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ class Action(NamedTuple):
 
 
 class Stages(NamedTuple):
-    """Seconds of every rank: a micro-batch forward and backward, and an update; bytes between them."""
+    """Seconds of every rank, a micro-batch forward and backward, an update; bytes between them."""
 
     forward: Sequence[float]
     backward: Sequence[float]

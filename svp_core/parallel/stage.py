@@ -76,16 +76,24 @@ class Stage(Method):
         _, labels, hidden, previous, shown = batch
         shares = []
         for place, known in enumerate(labels):
-            output, reading = self.whole.read(index, hidden[place], known)
-            loss = self.whole.local_loss(reading, previous[place], known, index)
-            hidden[place], previous[place] = output.detach(), reading.detach()
+            hidden[place], previous[place], share = self.passed(
+                index, hidden[place], previous[place], known
+            )
+            shares.append(share)
             if self.keeps_shown:
                 shown[place].append(previous[place].projected)
-            if index == self.span[-1] and place == len(labels) - 1:
-                self.send(batch)  # before the backward pass: nobody later need wait for that
-            shares.append(self.whole.accumulate(loss))
+        if index == self.span[-1]:
+            self.send(batch)
         update(optimizer)
         return sum(shares[1:], start=shares[0])
+
+    def passed(
+        self, index: int, hidden: Tensor, previous: Reading | None, labels: Tensor
+    ) -> tuple[Tensor, Reading, Tensor]:
+        """Add a unit's gradients; return its activation, its reading, its share of the loss."""
+        output, reading = self.whole.read(index, hidden, labels)
+        loss = self.whole.local_loss(reading, previous, labels, index)
+        return output.detach(), reading.detach(), self.whole.accumulate(loss)
 
     def arrived(self, images: Tensor | Batch, labels: Tensor) -> Batch:
         """Return the batch as it comes to these units."""

@@ -1,4 +1,4 @@
-"""Ways to train on several processes, side by side: local units, and BP as PyTorch itself does it."""
+"""Ways to train on several processes: local units, and BP as PyTorch itself does it."""
 
 from collections.abc import Sequence
 from typing import Protocol
