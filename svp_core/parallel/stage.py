@@ -178,8 +178,10 @@ NAMES = Reading._fields
 
 def reads(whole: SVP) -> tuple[str, ...]:
     """Return what alignments compare of the reading before, none where nothing is aligned."""
+    if not whole.alignments:
+        return ()
     file = local.load("alignments", whole.options.alignment)
-    return getattr(file, "READS", NAMES) if whole.alignments else ()
+    return (file.BY,) if hasattr(file, "BY") else NAMES
 
 
 def kept(whole: SVP, span: range, is_last: bool) -> SVP:

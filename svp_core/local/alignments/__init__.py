@@ -1,5 +1,6 @@
 """D: divergences between the reading of a unit and that of the one before, batch means.
 
 A file has `divergence(reading, previous, options) -> Tensor ()`; `previous` is a constant.
-`READS` names what it takes of `previous`, by default all: a pipeline of processes sends that alone.
+`BY` names the field of a reading that it compares; a pipeline of processes sends that alone, of a
+file without it all.
 """

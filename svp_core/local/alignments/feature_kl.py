@@ -8,7 +8,7 @@ from svp_core.local.unit import Reading
 
 GAUSSIANS = declared("local/alignments", "gaussian_kl")
 
-READS = ("features",)
+BY = "features"  # the field of a reading that it compares
 
 
 class Options(OptionSet):
