@@ -132,12 +132,12 @@ def shapes(batch: int, others: set[int]) -> list[tuple[int, int]]:
 
 
 def middle(values: list):
-    """Return the mean of what ranks have measured, of numbers in whatever they are held in."""
+    """Return the mean of what ranks have measured, of times in whatever they are held in."""
     if isinstance(values[0], dict):
         return {key: middle([one[key] for one in values]) for key in values[0]}
     if isinstance(values[0], list):
         return [middle(list(one)) for one in zip(*values, strict=True)]
-    return sum(values) / len(values)
+    return values[0] if isinstance(values[0], int) else sum(values) / len(values)  # a size
 
 
 def find_spans(found: dict, count: int) -> dict[str, list[range]]:

@@ -105,8 +105,14 @@ class DataParallel:
 def blocks_of(whole: BP, span: range, is_last: bool) -> nn.Sequential:
     """Return consecutive blocks, the head with the last of them."""
     blocks = [whole.blocks[index] for index in span]
-    reduced = [Reduced(whole)] if is_last else []
-    return nn.Sequential(*blocks, *reduced)
+    return nn.Sequential(*blocks, Reduced(whole) if is_last else Packed())
+
+
+class Packed(nn.Module):
+    """Leaves no gaps in an activation, as messages of pipelining must have none."""
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        return hidden.contiguous()
 
 
 class Reduced(nn.Module):
