@@ -85,6 +85,8 @@ def measure(given: argparse.Namespace, ranks: Ranks) -> dict:
     spans = find_spans(found, ranks.count)
     ways = find_ways(make, batch, spans, given.parts, ranks)
     times = interleave(ways, given, ranks)
+    again = find_ingredients(make, batch, given.parts, ranks)
+    found |= {key: lesser(found[key], again[key]) for key in ("units", "units_alone", "blocks")}
     record = {key: value for key, value in vars(given).items() if key != "output"}
     record |= {"device": device_name(CPU), "threads": 1, "torch": str(torch.__version__)}
     places = {name: [[one.start, one.stop] for one in parts] for name, parts in spans.items()}
@@ -138,6 +140,15 @@ def middle(values: list):
     if isinstance(values[0], list):
         return [middle(list(one)) for one in zip(*values, strict=True)]
     return values[0] if isinstance(values[0], int) else sum(values) / len(values)  # a size
+
+
+def lesser(one, other):
+    """Return the lesser of two measurements, number by number: what disturbs one lengthens it."""
+    if isinstance(one, dict):
+        return {key: lesser(one[key], other[key]) for key in one}
+    if isinstance(one, list):
+        return [lesser(*pair) for pair in zip(one, other, strict=True)]
+    return min(one, other)
 
 
 def find_spans(found: dict, count: int) -> dict[str, list[range]]:
