@@ -94,7 +94,7 @@ def arriving(stage: Stage, images: list, config: dict, device: torch.device) -> 
 
     At the first rank they are images, at a later one what the rank before makes of them.
     """
-    sizes = [config["metrics_images"], config["gram_images"]]
+    sizes = [config["metrics_images"], config["gram_images"] or 1]
     parts = [*images, *(subset(images[1], size) for size in sizes)]
     if stage.ranks.is_first:
         return parts

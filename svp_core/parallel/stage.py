@@ -76,7 +76,7 @@ class Stage(Method):
         _, labels, hidden, previous, shown = batch
         shares = []
         for place, known in enumerate(labels):
-            hidden[place], previous[place], share = self.passed(
+            hidden[place], previous[place], share = self.train_part(
                 index, hidden[place], previous[place], known
             )
             shares.append(share)
@@ -87,7 +87,7 @@ class Stage(Method):
         update(optimizer)
         return sum(shares[1:], start=shares[0])
 
-    def passed(
+    def train_part(
         self, index: int, hidden: Tensor, previous: Reading | None, labels: Tensor
     ) -> tuple[Tensor, Reading, Tensor]:
         """Add a unit's gradients; return its activation, its reading, its share of the loss."""
