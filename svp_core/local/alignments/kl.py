@@ -6,7 +6,7 @@ from torch import Tensor
 from svp_core.config.options import OptionSet
 from svp_core.local.unit import Reading
 
-BY = "logits"  # the field of a reading that `add_to` takes a gradient by
+BY = "logits"  # the field of a reading that it compares
 
 
 def divergence(reading: Reading, previous: Reading, options: OptionSet) -> Tensor:
