@@ -32,6 +32,14 @@ for path in suite_files("workflow/ablations/*.smk"):
     include: os.path.abspath(path)
 
 
+onstart:
+    # with a GPU trainings take long, and CUDA cannot be had in the fork of a process that has asked
+    # for it, whichever import does; an environment has a Python of its own
+    if workflow.local_exec and not (GPU or workflow.deployment_settings.deployment_method):
+        JOBS["PYTHON"] = warm.start()
+        export()
+
+
 onsuccess:
     planning.forget_copies()
 

@@ -123,7 +123,7 @@ def place_of(history: dict) -> str:
 def fit(
     method: methods.Method, history: dict, train_images, test_images, saving: checkpoint.Saving
 ) -> None:
-    """Train until the last epoch or until a loss is not finite, saving after every epoch.
+    """Train until the last epoch or until a loss is not finite, saving after epochs where it pays.
 
     Long epochs are saved in between; after a signal the state is saved and Interrupted raised.
     """
@@ -150,7 +150,7 @@ def fit(
         together = entry["metrics"] | found["metrics"] | inside.pop("metrics")
         curves.append(entry | found | inside | {"metrics": together})
         history["position"] = None
-        if all_finite(curves):
+        if all_finite(curves) and saving.pays():
             saving.save(history | {"method": method.state()})
         print(progress(curves[-1], recipe.epochs), flush=True)  # now nobody need read it
 
