@@ -33,9 +33,7 @@ for path in suite_files("workflow/ablations/*.smk"):
 
 
 onstart:
-    # with a GPU trainings take long, and CUDA cannot be had in the fork of a process that has asked
-    # for it, whichever import does; an environment has a Python of its own
-    if workflow.local_exec and not (GPU or workflow.deployment_settings.deployment_method):
+    if can_fork():
         JOBS["PYTHON"] = warm.start()
         export()
 

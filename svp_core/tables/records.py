@@ -51,14 +51,19 @@ def of_same_data(runs: Iterable[tuple[str, dict]]) -> Iterator[tuple[str, dict]]
     """Yield the runs; raises RecordError where those of a dataset are of different files."""
     seen: dict[str, tuple] = {}
     for path, record in runs:
-        dataset, found = record["config"]["dataset"], record["provenance"]["data_hash"]
-        before, known = seen.setdefault(dataset, (path, found))
-        if known != found:
-            raise RecordError(
-                f"{before} and {path}: {dataset} of different files (data_hash {known} and {found};"
-                " keep_stale: true in the config takes both)"
-            )
+        refuse_mixed_data(path, record, seen)
         yield path, record
+
+
+def refuse_mixed_data(path: str, record: Mapping, seen: dict[str, tuple]) -> None:
+    """Raise RecordError where a run of its dataset was seen that was trained on other files."""
+    dataset, found = record["config"]["dataset"], record["provenance"]["data_hash"]
+    before, known = seen.setdefault(dataset, (path, found))
+    if known != found:
+        raise RecordError(
+            f"{before} and {path}: {dataset} of different files (data_hash {known} and {found};"
+            " keep_stale: true in the config takes both)"
+        )
 
 
 def each_once(runs: Iterable[tuple[str, dict]]) -> Iterator[tuple[str, dict]]:

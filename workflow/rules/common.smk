@@ -55,6 +55,16 @@ def export():
 
 export()
 
+
+def can_fork():
+    """Whether jobs may be forks of one Python: on this machine, in the Python of Snakemake.
+
+    CUDA cannot be had in a fork of a process that has asked for it, as an import may have done.
+    """
+    is_here = workflow.local_exec and not workflow.deployment_settings.deployment_method
+    return is_here and not GPU and sys.platform == "linux"
+
+
 # the programs of Slurm, as the executor needs them
 if workflow.is_main_process:
     os.environ.update(PATH=f"{workflow.basedir}/slurm/bin:{os.environ.get('PATH')}")
