@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import product
 from pathlib import Path
 
@@ -45,6 +45,7 @@ class Plan:
         self.grid = grid_runs(config)
         self.studies: dict[str, studies.Study] = {}
         self.hashes: dict[tuple | Path, str] = {}
+        self.resolved = cache(lambda name: studies.runs(config, self.studies[name]))
 
     def add_study(self, study: studies.Study) -> None:
         """Plan the runs of a question; those that the grid has, too, are the same runs."""
@@ -57,22 +58,22 @@ class Plan:
 
     def study_runs(self, name: str) -> tuple[list[str], list[str]]:
         """Return the names of a study's runs, and why others were left out."""
-        found, left_out = studies.runs(self.config, self.studies[name])
+        found, left_out = self.resolved(name)
         return [RUN.format(**run) for run in found], left_out
 
     @cached_property
     def ablations(self) -> dict[str, dict]:
         """The runs of all studies by name; raises ConfigError if one of them is impossible."""
-        found = (studies.runs(self.config, study)[0] for study in self.studies.values())
+        found = (self.resolved(name)[0] for name in self.studies)
         return named(run for runs in found for run in runs)
 
     @cached_property
     def possible(self) -> dict[str, dict]:
         """The same without the studies that are impossible, which nobody may have asked for."""
         found = {}
-        for study in self.studies.values():
+        for name in self.studies:
             with suppress(ConfigError):
-                found |= named(studies.runs(self.config, study)[0])
+                found |= named(self.resolved(name)[0])
         return found
 
     def claim_studies(self) -> list[str]:
@@ -87,7 +88,7 @@ class Plan:
     @property
     def needed(self) -> dict[str, dict]:
         """The runs that the default target asks for: the grid, and the studies of claims."""
-        found = (studies.runs(self.config, self.studies[name])[0] for name in self.claim_studies())
+        found = (self.resolved(name)[0] for name in self.claim_studies())
         return self.grid | {RUN.format(**run): run for runs in found for run in runs}
 
     def run(self, name: str) -> dict:
