@@ -32,6 +32,12 @@ for path in suite_files("workflow/ablations/*.smk"):
     include: os.path.abspath(path)
 
 
+onstart:
+    if can_fork():
+        JOBS["PYTHON"] = warm.start()
+        export()
+
+
 onsuccess:
     planning.forget_copies()
 

@@ -32,11 +32,19 @@ def read(path: Path) -> dict[str, dict]:
 
 def other_settings(record: Mapping, planned: Mapping) -> str | None:
     """Return the first key by which a record is not of the planned settings."""
-    if "run" in planned:
+    key = "run" if "run" in planned else "cells"
+    if written(record["config" if key == "run" else key]) == written(planned[key]):
+        return None
+    if key == "run":
         return difference(with_defaults(record["config"]), planned["run"], "config")
     cells = [with_defaults(cell, {}) for cell in record["cells"]]
     found, wanted = (dict(enumerate(one)) for one in (cells, planned["cells"]))
     return difference(found, wanted, "cells")
+
+
+def written(settings: Mapping | list) -> str:
+    """Return settings as text, in which 1, 1.0 and true differ; most records are as planned."""
+    return json.dumps(settings, sort_keys=True)
 
 
 def stale(record: Mapping, planned: Mapping) -> str | None:
@@ -48,20 +56,14 @@ def stale(record: Mapping, planned: Mapping) -> str | None:
     return None
 
 
-def refuse_others(
-    records: Mapping[str, Mapping], planned: Mapping[str, Mapping], keep_stale: bool
-) -> list[str]:
-    """Return a line a stale record; raises RecordError for them unless they are kept.
+def refuse_other(path: str, record: Mapping, planned: Mapping) -> None:
+    """Raise RecordError for a record of other settings."""
+    if key := other_settings(record, planned):
+        raise RecordError(f"{path}: {key}; train it again, or plan what it is")
 
-    For the first record of other settings it is raised in any case.
-    """
-    lines = []
-    for path, line in planned.items():
-        if key := other_settings(records[path], line):
-            raise RecordError(f"{path}: {key}; train it again, or plan what it is")
-        if key := stale(records[path], line):
-            lines.append(f"{path}: {key}")
-    if lines and not keep_stale:
+
+def refuse_stale(lines: list[str]) -> None:
+    """Raise RecordError for stale records, of which there is a line each."""
+    if lines:
         more = f", and {len(lines) - 1} more" if lines[1:] else ""
         raise RecordError(f"stale: {lines[0]}{more} (keep_stale: true in the config keeps them)")
-    return lines

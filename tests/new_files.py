@@ -11,6 +11,8 @@ def forget() -> None:
     """Forget what was read from files that a test has changed."""
     for cached in (options.declared, options.complete, provenance.imported, provenance.code):
         cached.cache_clear()
+    options.files.cache_clear()
+    options.filled.clear()
 
 
 def write(package: Path, path: str, text: str) -> Path:

@@ -2,6 +2,7 @@
 
 import copy
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -120,3 +121,17 @@ def test_no_training_goes_on_from_it_and_it_is_kept(left, tmp_path, path, other)
     require_line(message, "run.pt is damaged")
     assert "delete it" in message and contents(tmp_path) == before
     assert load(left, left / "run.pt")  # the whole one
+
+
+def test_saves_after_epochs_take_a_small_part_of_the_time(tmp_path, monkeypatch):
+    """The first epoch is saved, another when fifty times as long as a save took has gone by."""
+    now = [100.0]
+    monkeypatch.setattr(checkpoint, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(checkpoint, "write_atomically", lambda *_: now.__setitem__(0, now[0] + 0.1))
+    saving = checkpoint.Saving(tmp_path / "run.pt", 600)
+    assert saving.pays()
+    saving.save({})
+    now[0] += 4.9
+    assert not saving.pays()
+    now[0] += 0.2
+    assert saving.pays()

@@ -107,7 +107,8 @@ def test_units_of_equal_width_may_share_a_projection():
 WITHOUT_TORCH = """
 import sys
 from svp_core.config import AXES, options, resolve
-resolve(%r)
+for run in %r:
+    resolve(run)
 parts = ("projections", "readouts", "alignments", "auxiliaries", "inferences")
 for folder in (*AXES.values(), *(f"local/{name}" for name in parts)):
     for name in options.names(folder) if folder not in ("datasets", "metrics") else ():
@@ -117,9 +118,11 @@ print("torch" in sys.modules)
 """
 
 
-def test_options_are_declared_and_a_common_config_is_checked_without_torch():
+def test_options_are_declared_and_common_configs_are_checked_without_torch():
+    """Every start of the workflow plans all its questions, among them that of the alignment."""
+    runs = [RUN, RUN | {"method_options": {"alignment": "feature_kl"}}]
     printed = subprocess.run(
-        [sys.executable, "-c", WITHOUT_TORCH % RUN],
+        [sys.executable, "-c", WITHOUT_TORCH % (runs,)],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -236,7 +236,7 @@ def test_who_waits_continues_when_the_other_is_killed(tmp_path):
     first.kill()
     first.wait()
     printed, _ = second.communicate(timeout=600)
-    assert "continuing after epoch" in printed and "epoch 2/" not in printed
+    assert "continuing after epoch" in printed and "epoch 1/" not in printed
     assert without_times(json.loads((tmp_path / "run.json").read_text())) == without_times(
         run(tmp_path, LONG, "whole")
     )

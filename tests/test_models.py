@@ -54,11 +54,13 @@ def every_layout() -> list[tuple[str, dict]]:
 
 
 @pytest.mark.parametrize(("model", "given"), every_layout())
-def test_blocks_are_counted_without_building_them(model, given):
+def test_blocks_are_counted_and_some_measured_without_building_them(model, given):
     sizes = options.fill("models", model, given)
     with torch.device("meta"):
-        blocks = models.build(model, (3, 32, 32), sizes, seed=0).blocks
-    assert sizes.block_count == len(blocks)
+        built = models.build(model, (3, 32, 32), sizes, seed=0)
+    assert sizes.block_count == len(built.blocks)
+    assert sizes.block_widths in (None, built.widths)
+    assert sizes.block_widths or model not in ("mlp", "vit")
 
 
 def test_every_layout_is_an_option():

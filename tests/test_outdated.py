@@ -8,7 +8,7 @@ import pytest
 from builders import record
 from suite_copy import change, default_config
 
-from svp_core import planned
+from svp_core import planned, records
 from svp_core.records import RecordError
 from workflow import costs, planning
 from workflow.scripts import collect_cost, collect_runs
@@ -152,3 +152,18 @@ def test_a_list_that_is_none_is_named(tmp_path):
     for script in (collect_runs, collect_cost):
         with pytest.raises(SystemExit):
             script.main(["--planned", str(tmp_path / "b.jsonl"), "--output-dir", str(tmp_path)])
+
+
+def test_a_record_is_read_once_for_as_long_as_its_file_stays_the_same(plan, monkeypatch):
+    write(plan.path(NAME), made(plan))
+    read = []
+    whole = records.read
+    monkeypatch.setattr(
+        records, "read", lambda path, schema: read.append(path) or whole(path, schema)
+    )
+    assert plan.is_current(NAME) and plan.settings(NAME) and plan.offence(NAME) is None
+    assert read == [plan.path(NAME)]
+    write(plan.path(NAME), made(plan, source_hash=OTHER))
+    assert not plan.is_current(NAME) and not plan.is_current(NAME) and len(read) == 2
+    Path(plan.path(NAME)).unlink()
+    assert not plan.is_current(NAME) and plan.offence(NAME) is None

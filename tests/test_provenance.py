@@ -105,7 +105,8 @@ def test_a_part_brings_what_it_is_made_of():
 def test_parts_are_sources_of_a_cost_sweep_too():
     config = {"name": "mlp", "model": "mlp", "sweeps": [{"depth": [2]}]}
     series = [{"method": "svp", "method_options": {"readout": "codebook"}}]
-    files = cells.sources(cells.resolve(config | {"series": series}), "simulate")
+    swept = cells.resolved(cells.resolve(config | {"series": series}))
+    files = cells.sources(swept, "simulate")
     found = {str(file.relative_to(provenance.PACKAGE)) for file in files}
     assert {"local/readouts/codebook.py", "cost/simulate.py", "cost/memory.py"} <= found
     assert not {"local/readouts/private.py", "methods/bp.py", "cost/measure.py"} & found

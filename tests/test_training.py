@@ -136,7 +136,7 @@ def test_a_killed_run_ends_with_the_numbers_of_an_uninterrupted_one(tmp_path, me
 
     resumed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert "continuing after epoch" in resumed.stdout
-    assert "epoch 2/" not in resumed.stdout
+    assert "epoch 1/" not in resumed.stdout
     assert without_times(json.loads(output.read_text())) == without_times(uninterrupted)
 
 

@@ -52,10 +52,12 @@ def test_a_signal_to_a_whole_job_is_left_to_the_training(suite):
     command = [str(BIN / "snakemake"), "--cores", "1", f"results/runs/{run}.json"]
     config = change(TINY, "tasks.digits/mlp.recipe.epochs", 100_000)
     (suite / "long.yaml").write_text(yaml.safe_dump(config))
+    temporary = suite / "tmp"
+    temporary.mkdir()
     process = subprocess.Popen(
         [*command, "--configfile", "long.yaml"],
         cwd=suite,
-        env=os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}"},
+        env=os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}", "TMPDIR": str(temporary)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -64,9 +66,14 @@ def test_a_signal_to_a_whole_job_is_left_to_the_training(suite):
     try:
         while process.poll() is None and not (log.exists() and "epoch 1/" in log.read_text()):
             time.sleep(0.1)
+        assert list(temporary.glob("svp-*/python"))  # of jobs, workflow/warm
         os.killpg(process.pid, signal.SIGTERM)
         printed, _ = process.communicate(timeout=60)
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
     assert "exit status 75" in printed and (suite / f"checkpoints/{run}.pt").exists(), printed
+    end = time.monotonic() + 30
+    while list(temporary.glob("svp-*")):  # its server ends with Snakemake
+        assert time.monotonic() < end
+        time.sleep(0.1)

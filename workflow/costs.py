@@ -10,15 +10,16 @@ from svp_core import provenance
 from svp_core.config.pairs import ConfigError, format_pairs
 from svp_core.cost import cells
 from svp_core.runtime.files import write_atomically
-from workflow.planning import offence, read_record
+from workflow.heads import Heads
 
 RECORD = "results/cost/{scope}/{kind}/{name}.json"
-# what planning reads of a record; all of it is checked when tables are made
-HEAD = {
-    "type": "object",
-    "required": ["source_hash", "cells"],
-    "properties": {"cells": {"type": "array", "items": {"type": "object"}}},
-}
+HEADS = Heads(
+    {
+        "type": "object",
+        "required": ["source_hash", "cells"],
+        "properties": {"cells": {"type": "array", "items": {"type": "object"}}},
+    }
+)
 Key = tuple[str, str, str]
 HEADER = [
     "#!/usr/bin/env bash",
@@ -41,6 +42,7 @@ class Costs:
                 if sweeps:  # a config that is merged over another leaves a model out without them
                     self.given[scope, kind, name] = written(cost, (scope, kind, name), sweeps)
         self.resolved = cache(self.resolve)
+        self.line = cache(self.plan)
 
     def check(self) -> None:
         """Raise ConfigError for the first sweep that is impossible."""
@@ -66,18 +68,13 @@ class Costs:
 
         Where options were added since the record, at their defaults, it is that of the record.
         """
-        is_current = self.is_current(key)
-        recorded = read_record(record_path(key))["cells"] if is_current else None
-        return cells.fingerprint(recorded or cells.resolved(self.resolved(key)))
+        recorded = HEADS.read(record_path(key))["cells"] if self.is_current(key) else None
+        return cells.fingerprint(recorded or self.line(key)["cells"])
 
     def sources(self, key: Key) -> str:
         """Return the hash of the code that decides the rows of a sweep, or did of a kept record."""
         is_kept = self.config.get("keep_stale") and self.is_current(key)
-        return read_record(record_path(key))["source_hash"] if is_kept else self.source_hash(key)
-
-    def source_hash(self, key: Key) -> str:
-        """Return the hash of the code that decides the rows of a sweep."""
-        return provenance.source_hash(cells.sources(self.resolved(key), key[1]))
+        return (HEADS.read(record_path(key)) if is_kept else self.line(key))["source_hash"]
 
     def path(self, key: Key) -> str:
         """Return the path of the record of a sweep."""
@@ -90,13 +87,13 @@ class Costs:
     def offence(self, key: Key) -> str | None:
         """Return why a record is not of what is planned; None also where there is none."""
         keep_stale = self.config.get("keep_stale", False)
-        return offence(record_path(key), HEAD, self.line(key), keep_stale)
+        return HEADS.offence(record_path(key), self.line(key), keep_stale)
 
-    def line(self, key: Key) -> dict:
+    def plan(self, key: Key) -> dict:
         """Return what is planned of a sweep and its record, as in svp_core.planned."""
         planned_cells = cells.resolved(self.resolved(key))
         place = {"record": record_path(key), "cells": planned_cells}
-        return place | {"source_hash": self.source_hash(key)}
+        return place | {"source_hash": provenance.source_hash(cells.sources(planned_cells, key[1]))}
 
     def lines(self, scope: str) -> list[dict]:
         """Return what is planned of a scope."""

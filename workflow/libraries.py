@@ -1,7 +1,7 @@
 """What the scripts of tables and figures import, which they depend on, and say of themselves."""
 
 import ast
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from svp_core.config.pairs import ConfigError
@@ -9,6 +9,7 @@ from svp_core.config.pairs import ConfigError
 SUITE = Path(__file__).parents[1]
 
 
+@cache
 def libraries(script: str) -> list[str]:
     """Return what a script of the suite imports, directly or not, and data beside packages."""
     pending, found = [SUITE / script], set()
@@ -21,8 +22,10 @@ def libraries(script: str) -> list[str]:
     return sorted(str(file.relative_to(SUITE)) for file in found)
 
 
-def imported(file: Path) -> Iterator[str]:
-    """Yield the names that a file imports, and the packages that hold them."""
+@cache  # many scripts have the same libraries
+def imported(file: Path) -> list[str]:
+    """Return the names that a file imports, and the packages that hold them."""
+    found = []
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -32,9 +35,11 @@ def imported(file: Path) -> Iterator[str]:
             continue
         for name in names:
             parts = name.split(".")
-            yield from (".".join(parts[:end]) for end in range(1, len(parts) + 1))
+            found += [".".join(parts[:end]) for end in range(1, len(parts) + 1)]
+    return found
 
 
+@cache
 def files(path: Path) -> list[Path]:
     """Return the files of a module, or of a package: its code and its data."""
     package = path / "__init__.py"

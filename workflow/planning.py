@@ -4,30 +4,33 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import product
 from pathlib import Path
 
-from svp_core import datasets, planned, provenance, records
+from svp_core import datasets, planned, provenance
 from svp_core.config import options, require_file, resolve
 from svp_core.config.pairs import ConfigError, format_pairs
 from svp_core.data import own
 from svp_core.data.files import checksum
 from svp_core.data.manifest import manifest_path
+from svp_core.records import RUN_SCHEMA
 from workflow import checking, studies
+from workflow.heads import Heads
 from workflow.tasks import base_run, changed
 
 RUN = "{dataset}/{model}/{method}/{variant}/{seed}"
 LOG = f"logs/runs/{RUN}.log"
 CHECKPOINT = f"checkpoints/{RUN}.pt"
 MANIFEST = "results/data/{dataset}.json"
-# what planning reads of a record; all of it is checked when tables are made
-HEAD = {
-    "type": "object",
-    "required": ["config", "provenance"],
-    "properties": {key: records.RUN_SCHEMA["properties"][key] for key in ("config", "provenance")},
-    "$defs": records.RUN_SCHEMA["$defs"],
-}
+HEADS = Heads(
+    {
+        "type": "object",
+        "required": ["config", "provenance"],
+        "properties": {key: RUN_SCHEMA["properties"][key] for key in ("config", "provenance")},
+        "$defs": RUN_SCHEMA["$defs"],
+    }
+)
 # keys of a run, by the key of a variant in the config
 CHANGES = {"model": "model_options", "options": "method_options", "recipe": "recipe"}
 
@@ -42,6 +45,7 @@ class Plan:
         self.grid = grid_runs(config)
         self.studies: dict[str, studies.Study] = {}
         self.hashes: dict[tuple | Path, str] = {}
+        self.resolved = cache(lambda name: studies.runs(config, self.studies[name]))
 
     def add_study(self, study: studies.Study) -> None:
         """Plan the runs of a question; those that the grid has, too, are the same runs."""
@@ -54,22 +58,22 @@ class Plan:
 
     def study_runs(self, name: str) -> tuple[list[str], list[str]]:
         """Return the names of a study's runs, and why others were left out."""
-        found, left_out = studies.runs(self.config, self.studies[name])
+        found, left_out = self.resolved(name)
         return [RUN.format(**run) for run in found], left_out
 
     @cached_property
     def ablations(self) -> dict[str, dict]:
         """The runs of all studies by name; raises ConfigError if one of them is impossible."""
-        found = (studies.runs(self.config, study)[0] for study in self.studies.values())
+        found = (self.resolved(name)[0] for name in self.studies)
         return named(run for runs in found for run in runs)
 
     @cached_property
     def possible(self) -> dict[str, dict]:
         """The same without the studies that are impossible, which nobody may have asked for."""
         found = {}
-        for study in self.studies.values():
+        for name in self.studies:
             with suppress(ConfigError):
-                found |= named(studies.runs(self.config, study)[0])
+                found |= named(self.resolved(name)[0])
         return found
 
     def claim_studies(self) -> list[str]:
@@ -84,7 +88,7 @@ class Plan:
     @property
     def needed(self) -> dict[str, dict]:
         """The runs that the default target asks for: the grid, and the studies of claims."""
-        found = (studies.runs(self.config, self.studies[name])[0] for name in self.claim_studies())
+        found = (self.resolved(name)[0] for name in self.claim_studies())
         return self.grid | {RUN.format(**run): run for runs in found for run in runs}
 
     def run(self, name: str) -> dict:
@@ -100,14 +104,14 @@ class Plan:
         Where options were added since its record, at their defaults, they are those of the record.
         """
         if self.is_current(name):
-            return format_pairs(read_record(record_path(name))["config"])
+            return format_pairs(HEADS.read(record_path(name))["config"])
         return format_pairs(self.run(name))
 
     def sources(self, name: str) -> str:
         """Return the hash of the code that decides the numbers of a run, or did of a kept one."""
         if not (self.config.get("keep_stale") and self.is_current(name)):
             return self.source_hash(name)
-        return read_record(record_path(name))["provenance"]["source_hash"]
+        return HEADS.read(record_path(name))["provenance"]["source_hash"]
 
     def path(self, name: str) -> str:
         """Return the path of the record of a run."""
@@ -120,7 +124,7 @@ class Plan:
     def offence(self, name: str) -> str | None:
         """Return why the record of a run is not of what is planned; None also without a record."""
         keep_stale = self.config.get("keep_stale", False)
-        return offence(record_path(name), HEAD, self.line(name), keep_stale)
+        return HEADS.offence(record_path(name), self.line(name), keep_stale)
 
     def line(self, name: str) -> dict:
         """Return what is planned of a run and its record, as in svp_core.planned."""
@@ -181,27 +185,6 @@ def manifests(names: Iterable[str]) -> list[str]:
 
 def record_path(name: str) -> str:
     return f"results/runs/{name}.json"
-
-
-def offence(path: str, schema: Mapping, line: Mapping, keep_stale: bool) -> str | None:
-    """Return why a record is not of the line that plans it; None also where there is no record."""
-    try:
-        record = records.read(path, schema)
-    except FileNotFoundError:
-        return None
-    except (records.RecordError, OSError) as error:
-        return str(error).removeprefix(f"{path}: ")
-    return planned.other_settings(record, line) or (
-        None if keep_stale else planned.stale(record, line)
-    )
-
-
-def read_record(path: str) -> dict:
-    """Return a record; {} if there is none, or none that can be read."""
-    try:
-        return records.read(path, {"type": "object"})
-    except (records.RecordError, OSError):
-        return {}
 
 
 def forget_copies() -> None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from functools import cache, partial
+from functools import cache
 
 from svp_core import datasets
 from svp_core.config import options
@@ -97,7 +97,10 @@ def refusals(
         yield f"model: {config['method']} is defined for {known}, not for {config['model']}"
         return  # its options mean nothing there
     sizes = json.dumps(config["model_options"])
-    find_widths = partial(block_widths, config["model"], tuple(image_shape), sizes)
+
+    def find_widths() -> list[int]:
+        return model.block_widths or block_widths(config["model"], tuple(image_shape), sizes)
+
     run = Run(tuple(image_shape), classes, train_size, config["model"], model, recipe, find_widths)
     yield from offences(run, method)
     if recipe.batch_size == recipe.micro_batches:

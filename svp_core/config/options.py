@@ -87,7 +87,12 @@ def like(options: type[OptionSet], name: str, default: Any = MISSING) -> Any:
 
 def names(folder: str) -> list[str]:
     """Return the names that a folder of svp_core holds: its files."""
-    return sorted(module.name for module in iter_modules([str(PACKAGE / folder)]))
+    return list(files(folder))
+
+
+@cache  # it is asked for every option of every run of a grid
+def files(folder: str) -> tuple[str, ...]:
+    return tuple(sorted(module.name for module in iter_modules([str(PACKAGE / folder)])))
 
 
 @cache
@@ -167,10 +172,16 @@ def fill(folder: str, name: str, given: Mapping, path: str = "") -> OptionSet:
 
     Raises ConfigError for an unknown key or a value out of range; `path` precedes the key.
     """
-    require_mapping(given, path)
-    options = of(folder, name, given)
-    refuse_foreign(options, given, path)
-    return options(**checked(given, schema(options), path))
+    place = folder, name, repr(given)  # which tells 1 from 1.0 and True
+    if place not in filled:
+        require_mapping(given, path)
+        options = of(folder, name, given)
+        refuse_foreign(options, given, path)
+        filled[place] = options(**checked(given, schema(options), path))
+    return deepcopy(filled[place])
+
+
+filled: dict[tuple[str, str, str], OptionSet] = {}  # most runs of a grid have the options of others
 
 
 def refuse_foreign(options: type[OptionSet], given: Mapping, path: str) -> None:

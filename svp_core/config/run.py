@@ -15,6 +15,11 @@ class ModelOptions(options.OptionSet):
         return getattr(self, "depth", None)
 
     @property
+    def block_widths(self) -> list[int] | None:
+        """Return d_i of every block, or None where only building the model would tell."""
+        return None
+
+    @property
     def depth_step(self) -> int:
         """Return the number that every depth is a multiple of."""
         return 1
@@ -57,7 +62,7 @@ class Run:
     model_name: str
     model: ModelOptions
     recipe: options.OptionSet
-    find_widths: Callable[[], list[int]]  # d_i of every block, which it takes torch to find
+    find_widths: Callable[[], list[int]]  # d_i of every block, which it may take torch to find
 
     def unit_widths(self, blocks: int, ahead: int = 0) -> list[int]:
         """Return d_i of every unit of so many blocks, as it is so many blocks later."""

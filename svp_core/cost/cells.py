@@ -100,9 +100,9 @@ def fingerprint(cells: list[dict]) -> str:
     return hashlib.sha256(json.dumps(cells, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def sources(config: dict, kind: str) -> list[Path]:
-    """Return the files that decide the rows of a resolved sweep; kind: simulate or measure."""
-    built = {module for one in resolved(config) for module in provenance.built_from(one)}
+def sources(cells: list[dict], kind: str) -> list[Path]:
+    """Return the files that decide the rows of a sweep's cells; kind: simulate or measure."""
+    built = {module for one in cells for module in provenance.built_from(one)}
     return provenance.sources(f"cost.{kind}", *built)
 
 

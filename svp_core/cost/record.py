@@ -31,8 +31,9 @@ def command(
     given = parser.parse_intermixed_args(arguments)
     config = cells.resolve(parse_pairs(given.settings))
     require_writable(given.output)
-    source_hash = provenance.source_hash(cells.sources(config, kind))
-    write(given.output, measure(config, given), cells.resolved(config), source_hash)
+    measured = cells.resolved(config)
+    source_hash = provenance.source_hash(cells.sources(measured, kind))
+    write(given.output, measure(config, given), measured, source_hash)
     return 0
 
 

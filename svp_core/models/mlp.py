@@ -17,6 +17,10 @@ class Options(ModelOptions):
     width: int = integer(256, "neurons a layer", at_least=1)
     activation: str = choice("relu", "tanh", meaning="what follows every layer")
 
+    @property
+    def block_widths(self) -> list[int]:
+        return [self.width] * self.depth
+
 
 def blocks(image_shape: tuple[int, int, int], options: Options) -> list[nn.Module]:
     """Return `depth` layers; the first one flattens the image."""

@@ -32,6 +32,10 @@ class Options(ModelOptions):
         if self.pool == "cls" and not self.class_token:
             yield "pool: cls reads a class token; set class_token"
 
+    @property
+    def block_widths(self) -> list[int]:
+        return [self.width] * self.depth
+
 
 def blocks(image_shape: tuple[int, int, int], options: Options) -> list[nn.Module]:
     """Return `depth` encoder layers; the first embeds the patches, the last ends with a norm."""

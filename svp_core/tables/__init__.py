@@ -21,15 +21,18 @@ from svp_core.tables.contract import (
     columns,
     further_columns,
     json_type,
+    refuse_repeated,
     typed,
 )
 from svp_core.tables.render import Section, estimate, files, markdown
 
 __all__ = [
-    "GLOSSARY", "RUN", "SERIES", "Section", "TASK", "TableError", "columns", "csv_bytes",
+    "GLOSSARY", "RUN", "Rows", "SERIES", "Section", "TASK", "TableError", "columns", "csv_bytes",
     "estimate", "exit_on_error", "files", "from_rows", "further_columns", "json_type", "markdown",
     "parquet_bytes", "read", "write",
 ]  # fmt: skip
+
+PART = 50_000  # rows that wait as mappings, which take ten times the memory of columns
 
 
 @contextmanager
@@ -48,6 +51,29 @@ def from_rows(rows: Iterable[dict], table: str) -> pd.DataFrame:
     further = further_columns({name for row in rows for name in row}, table)
     frame = pd.DataFrame(rows, columns=[*columns(table), *further], dtype=object)
     return typed(frame, table, table).sort_values(GLOSSARY[table]["key"], ignore_index=True)
+
+
+class Rows:
+    """Rows of a table without further columns; millions of them are kept in columns, by parts."""
+
+    def __init__(self, table: str):
+        self.table, self.waiting, self.parts = table, [], []
+
+    def add(self, rows: Iterable[dict]) -> None:
+        """Add rows, which are checked, if not now, later."""
+        self.waiting += rows
+        if len(self.waiting) >= PART:
+            self.parts.append(from_rows(self.waiting, self.table))
+            self.waiting = []
+
+    def frame(self) -> pd.DataFrame:
+        """The table, as `from_rows` makes it of all of them."""
+        parts = [*self.parts, *([from_rows(self.waiting, self.table)] if self.waiting else [])]
+        if len(parts) < 2:
+            return parts[0] if parts else from_rows([], self.table)
+        whole = pd.concat(parts, ignore_index=True)
+        refuse_repeated(whole, self.table, self.table)
+        return whole.sort_values(GLOSSARY[self.table]["key"], ignore_index=True)
 
 
 def read(path: Path, table: str) -> pd.DataFrame:

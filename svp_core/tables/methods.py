@@ -9,7 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from svp_core import tables
-from svp_core.tables.records import read_runs
+from svp_core.records import read_run
+from svp_core.tables.records import each_once
 from svp_core.tables.runs import run_row
 from svp_core.tables.statistics import interval, paired_differences
 
@@ -54,8 +55,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--baseline", default="bp", metavar="METHOD", help="to compare with")
     parser.add_argument("--output-dir", type=Path, required=True)
     given = parser.parse_args(arguments)
-    records = read_runs(given.records)
-    runs = tables.from_rows((run_row(*item) for item in records.items()), "runs")
+    records = each_once((path, read_run(path)) for path in given.records)
+    runs = tables.from_rows((run_row(*item) for item in records), "runs")
     tables.write({given.output_dir / "runs.csv": tables.csv_bytes(runs)})
     header = [one.format(given.baseline) for one in HEADER]
     print(tables.markdown(header, rows(runs, given.baseline)) + "\n" + NOTE, end="")

@@ -2,7 +2,7 @@
 
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from svp_core import planned
@@ -20,50 +20,62 @@ def add_arguments(parser: ArgumentParser, what: str) -> None:
     parser.add_argument("--keep-stale", action="store_true", help=kept)
 
 
-def asked_for(options: Namespace, read: Callable[[Iterable[str]], dict]) -> dict[str, dict]:
-    """The records of a command by path, each of what is planned; raises RecordError."""
+def asked_for(options: Namespace, read: Callable[[str], dict]) -> Iterator[tuple[str, dict]]:
+    """Yield the records of a command, path and content; raises RecordError if one is not planned.
+
+    Of thousands, nothing but what is read last need be in memory.
+    """
     lines = planned.read(options.planned) if options.planned else {}
-    records = read([*options.records, *lines])
-    if not records:
+    stale = []
+    for path in (paths := [*options.records, *lines]):
+        record = read(path)
+        if line := lines.get(path):
+            planned.refuse_other(path, record, line)
+            stale += [f"{path}: {key}"] if (key := planned.stale(record, line)) else []
+        yield path, record
+    if not paths:
         raise RecordError("no records")
-    for line in planned.refuse_others(records, lines, options.keep_stale):
-        print(f"stale: {line}", file=sys.stderr)
-    return records
-
-
-def runs_asked_for(options: Namespace) -> dict[str, dict]:
-    """The records of runs of a command by path, of one set of files a dataset."""
-    records = asked_for(options, read_runs)
     if not options.keep_stale:
-        refuse_mixed_data(records)
-    return records
+        planned.refuse_stale(stale)
+    for line in stale:
+        print(f"stale: {line}", file=sys.stderr)
 
 
-def refuse_mixed_data(records: Mapping[str, Mapping]) -> None:
-    """Raise RecordError where the runs of a dataset were trained on different files."""
+def runs_asked_for(options: Namespace) -> Iterator[tuple[str, dict]]:
+    """Yield the records of runs of a command, each run once, of one set of files a dataset."""
+    runs = each_once(asked_for(options, read_run))
+    return runs if options.keep_stale else of_same_data(runs)
+
+
+def of_same_data(runs: Iterable[tuple[str, dict]]) -> Iterator[tuple[str, dict]]:
+    """Yield the runs; raises RecordError where those of a dataset are of different files."""
     seen: dict[str, tuple] = {}
-    for path, record in records.items():
-        dataset, found = record["config"]["dataset"], record["provenance"]["data_hash"]
-        before, known = seen.setdefault(dataset, (path, found))
-        if known != found:
-            raise RecordError(
-                f"{before} and {path}: {dataset} of different files (data_hash {known} and {found};"
-                " keep_stale: true in the config takes both)"
-            )
+    for path, record in runs:
+        refuse_mixed_data(path, record, seen)
+        yield path, record
 
 
-def read_runs(paths: Iterable[str]) -> dict[str, dict]:
-    """The records of runs by path; two of the same run are refused."""
-    records: dict[str, dict] = {}
+def refuse_mixed_data(path: str, record: Mapping, seen: dict[str, tuple]) -> None:
+    """Raise RecordError where a run of its dataset was seen that was trained on other files."""
+    dataset, found = record["config"]["dataset"], record["provenance"]["data_hash"]
+    before, known = seen.setdefault(dataset, (path, found))
+    if known != found:
+        raise RecordError(
+            f"{before} and {path}: {dataset} of different files (data_hash {known} and {found};"
+            " keep_stale: true in the config takes both)"
+        )
+
+
+def each_once(runs: Iterable[tuple[str, dict]]) -> Iterator[tuple[str, dict]]:
+    """Yield the runs; raises RecordError for two records of one run."""
     seen: dict[tuple, str] = {}
-    for path in paths:
-        records[path] = read_run(path)
-        run = tuple(identity(records[path]).values())
+    for path, record in runs:
+        run = tuple(identity(record).values())
         if run in seen:
             name = ", ".join(map(str, run))
             raise RecordError(f"{seen[run]} and {path}: the same run ({name})")
         seen[run] = path
-    return records
+        yield path, record
 
 
 def identity(record: Mapping) -> dict:

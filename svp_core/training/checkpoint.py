@@ -14,6 +14,7 @@ from svp_core.training import record
 
 # beside the config, what makes two runs the same
 IDENTITY = {"source_hash": "sources", "data_hash": "data"}
+SHARE = 0.02  # of a training's time that saves after epochs may take
 FIELDS = {"config", *IDENTITY, "environments", "curves", "position", "method"}
 
 
@@ -29,7 +30,7 @@ class Saving:
         # Snakemake deletes the outputs of a whole group of runs when one of them fails
         self.record_path = path and path.with_suffix(".record.json")
         self.lock_path = path and path.with_suffix(".lock")
-        self.saved_at = time.monotonic()
+        self.saved_at, self.took = time.monotonic(), 0.0  # when and how long, in seconds
 
     def files(self) -> dict[str, Path]:
         """Return the files that are written, by what they are."""
@@ -42,11 +43,17 @@ class Saving:
         """Whether the last save was long ago."""
         return self.path is not None and time.monotonic() >= self.saved_at + self.seconds
 
+    def pays(self) -> bool:
+        """Whether a save takes little beside the time since the last one, as the first one does."""
+        return time.monotonic() >= self.saved_at + self.took / SHARE
+
     def save(self, state: dict) -> None:
         """Write the state, whole or not at all."""
         if self.path:
+            started = time.monotonic()
             write_atomically(self.path, lambda file: torch.save(state, file))
             self.saved_at = time.monotonic()
+            self.took = self.saved_at - started
 
     def load(self, history: dict) -> dict | None:
         """Return the saved state, None if there is none; raises CheckpointError."""

@@ -135,7 +135,7 @@ def fit(
     measure: Callable[[list[str]], dict],
     saving: checkpoint.Saving,
 ) -> None:
-    """Train until the last epoch or until a loss is not finite, saving after every epoch.
+    """Train until the last epoch or until a loss is not finite, saving after epochs where it pays.
 
     Long epochs are saved in between; after a signal the state is saved and Interrupted raised.
     `measure` finds accuracies and metrics of these names.
@@ -159,7 +159,7 @@ def fit(
         entry = epoch.entry(method)
         curves.append(entry | found | {"metrics": entry["metrics"] | found["metrics"]})
         history["position"] = None
-        if all_finite(curves):
+        if all_finite(curves) and saving.pays():
             saving.save(history | {"method": method.state()})
         print(progress(curves[-1], recipe.epochs), flush=True)  # now nobody need read it
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from svp_core.records import read_run
+from svp_core.records import read
 from workflow.failures import last_lines
 from workflow.planning import LOG
 
@@ -21,7 +21,7 @@ def statuses(planned: Mapping[str, Mapping]) -> Iterator[dict]:
     for path, line in planned.items():
         row = {name: line["run"][name] for name in NAME}
         if Path(path).is_file():
-            yield row | of_record(read_run(path))
+            yield row | of_record(read(path, {"type": "object"}))  # checked for the tables
         else:
             log = LOG.format(**line["run"])
             yield row | {"status": "missing", "log": log, "end": end(log)}

@@ -15,7 +15,7 @@ from svp_core import provenance
 from svp_core.config import options
 from svp_core.config.pairs import ConfigError
 from svp_core.data import own
-from workflow import checking, costs, failures, libraries, planning, resources, studies
+from workflow import checking, costs, failures, libraries, planning, resources, studies, warm
 
 
 def planned(make, *arguments):
@@ -44,9 +44,26 @@ JOBS = {
     "SVP_DATA_DIR": os.path.abspath(os.environ.get("SVP_DATA_DIR") or CONFIGURED),
 }
 own.look_in(JOBS["SVP_DATA_DIR"])
-EXPORTS = "".join(f"export {name}={shlex.quote(str(JOBS[name]))}; " for name in JOBS)
-# the first part is Snakemake's own, which a prefix replaces: a pipe fails where a part of it does
-shell.prefix(f"set -euo pipefail; {EXPORTS}")
+
+
+def export():
+    """Give the shells of jobs what JOBS has."""
+    exports = "".join(f"export {name}={shlex.quote(str(JOBS[name]))}; " for name in JOBS)
+    # the first part is Snakemake's own, which a prefix replaces: a pipe fails where a part does
+    shell.prefix(f"set -euo pipefail; {exports}")
+
+
+export()
+
+
+def can_fork():
+    """Whether jobs may be forks of one Python: on this machine, in the Python of Snakemake.
+
+    CUDA cannot be had in a fork of a process that has asked for it, as an import may have done.
+    """
+    is_here = workflow.local_exec and not workflow.deployment_settings.deployment_method
+    return is_here and not GPU and sys.platform == "linux"
+
 
 # the programs of Slurm, as the executor needs them
 if workflow.is_main_process:

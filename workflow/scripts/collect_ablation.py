@@ -121,7 +121,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, required=True, help="table to write (CSV)")
     options = parser.parse_args(arguments)
 
-    table = tables.from_rows(rows(runs_asked_for(options)), "ablation")
+    table = tables.from_rows(rows(dict(runs_asked_for(options))), "ablation")
     tables.write(contents(options.output, table, "ablation"))
 
 

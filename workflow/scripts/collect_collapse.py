@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, required=True, help="table to write (CSV)")
     options = parser.parse_args(arguments)
 
-    records = runs_asked_for(options)
+    records = dict(runs_asked_for(options))
     pairs = zip(rows(records, "collapse"), records.values(), strict=True)
     found = (row for pair in pairs for row in by_epoch(*pair))
     table = tables.from_rows(found, "collapse")

@@ -1,7 +1,7 @@
 """Collect what training steps cost, and what reaching an accuracy took, into cost.csv."""
 
 import argparse
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -64,11 +64,6 @@ def step_rows(records: Mapping[str, Mapping]) -> Iterator[dict]:
             yield row
 
 
-def read_costs(paths: Iterable[str]) -> dict[str, dict]:
-    """The records by path."""
-    return {path: read(path, SCHEMA) for path in paths}
-
-
 def accuracy_rows(
     runs: pd.DataFrame, curves: pd.DataFrame, accuracies: dict[str, list[float]]
 ) -> Iterator[dict]:
@@ -110,7 +105,7 @@ def main(arguments: list[str] | None = None) -> None:
     runs, curves = tables.read(options.runs, "runs"), tables.read(options.curves, "curves")
     refuse_unknown_runs(options.curves, runs, curves)
     rows = [
-        *step_rows(asked_for(options, read_costs)),
+        *step_rows(dict(asked_for(options, lambda path: read(path, SCHEMA)))),
         *accuracy_rows(runs, curves, parse_targets(options.target)),
     ]
     cost = tables.from_rows(rows, "cost")

@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--baseline", required=True, metavar="METHOD", help="to compare with")
     options = parser.parse_args(arguments)
 
-    records = runs_asked_for(options)
+    records = dict(runs_asked_for(options))
     found = [
         row | {"reach": reach(*item)}
         for row, item in zip(rows(records, "reach"), records.items(), strict=True)

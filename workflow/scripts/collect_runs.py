@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -41,9 +41,8 @@ def metric_rows(record: dict) -> Iterator[dict]:
                 yield place | {"metric": metric, "unit": unit, "value": value}
 
 
-def warnings(runs: pd.DataFrame, records: Iterable[dict]) -> Iterator[str]:
-    """What makes rows of the table hard to compare: mixed sources, devices, data or budgets."""
-    yield from unequal_budgets(records)
+def warnings(runs: pd.DataFrame) -> Iterator[str]:
+    """What makes rows of the table hard to compare: mixed sources, devices or data."""
     for dataset, group in runs.groupby("dataset"):
         if group["data_hash"].nunique() > 1:
             yield f"{dataset}: runs on different files (data_hash)"
@@ -56,15 +55,12 @@ def warnings(runs: pd.DataFrame, records: Iterable[dict]) -> Iterator[str]:
         yield f"runs of different devices ({devices}): do not compare their times or memory"
 
 
-def unequal_budgets(records: Iterable[dict]) -> Iterator[str]:
-    """Recipes or sizes that differ between the runs of a dataset, model and variant."""
-    seen: dict[tuple, dict] = {}
-    for record in records:
-        config = record["config"]
-        cell = tuple(config[axis] for axis in ("dataset", "model", "variant"))
-        budget = {key: config[key] for key in ("recipe", "model_options")}
-        if seen.setdefault(cell, budget) != budget:
-            yield f"{', '.join(cell)}: runs of different recipes or sizes; they are not comparable"
+def unequal_budget(config: dict, seen: dict[tuple, dict]) -> Iterator[str]:
+    """That recipe or sizes of a run are not those seen of its dataset, model and variant."""
+    cell = tuple(config[axis] for axis in ("dataset", "model", "variant"))
+    budget = {key: config[key] for key in ("recipe", "model_options")}
+    if seen.setdefault(cell, budget) != budget:
+        yield f"{', '.join(cell)}: runs of different recipes or sizes; they are not comparable"
 
 
 @tables.exit_on_error()
@@ -75,17 +71,22 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--output-dir", type=Path, required=True)
     options = parser.parse_args(arguments)
 
-    records = runs_asked_for(options)
-    runs = tables.from_rows((run_row(*item) for item in records.items()), "runs")
-    for warning in dict.fromkeys(warnings(runs, records.values())):
+    rows, curves, metrics = [], tables.Rows("curves"), tables.Rows("metrics")
+    said, budgets = [], {}
+    for path, record in runs_asked_for(options):
+        rows.append(run_row(path, record))
+        curves.add(curve_rows(record))
+        metrics.add(metric_rows(record))
+        said += unequal_budget(record["config"], budgets)
+    runs = tables.from_rows(rows, "runs")
+    for warning in dict.fromkeys([*said, *warnings(runs)]):
         print(f"warning: {warning}", file=sys.stderr)
     contents = {
         "runs.csv": tables.csv_bytes(runs),
         "runs.parquet": tables.parquet_bytes(runs),
+        "curves.csv": tables.csv_bytes(curves.frame()),
+        "metrics.csv": tables.csv_bytes(metrics.frame()),
     }
-    for table, rows_of in (("curves", curve_rows), ("metrics", metric_rows)):
-        rows = (row for record in records.values() for row in rows_of(record))
-        contents[f"{table}.csv"] = tables.csv_bytes(tables.from_rows(rows, table))
     tables.write({options.output_dir / name: content for name, content in contents.items()})
 
 

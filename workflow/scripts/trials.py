@@ -52,12 +52,11 @@ def records(folders: list[Path], keep_stale: bool) -> pd.DataFrame:
             reason = str(error).removeprefix(f"{path}: ")
             print(f"warning: {path} is no record of a run: {reason}", file=sys.stderr)
             continue
+        if not keep_stale:
+            refuse_mixed_data(str(path), record, data)
         rows.append(row(record, known))
-        data[str(path)] = {key: record[key] for key in ("config", "provenance")}
     if not rows:
         raise tables.TableError(f"{', '.join(map(str, folders))}: no records of runs")
-    if not keep_stale:
-        refuse_mixed_data(data)
     # those of a setting that was trained by older code, or copied, stand several times
     frame = pd.DataFrame(rows).sort_values("finished_at", kind="stable")
     kept = frame.drop_duplicates(["setting", "seed"], keep="last").reset_index(drop=True)
