@@ -40,7 +40,7 @@ def density(layer: nn.Module) -> float:
 def parameters(method: Method) -> tuple[int, int]:
     """Return how many trained numbers are active, and the bytes of a network that is stored so.
 
-    mu and sigma of a weight are two. Where not all are active, a mask of a bit a weight tells which.
+    mu and sigma of a weight are two. Where not all are active, a mask has a bit a weight.
     """
     masked = [one for one in method.modules() if isinstance(one, Stochastic) and one.density < 1]
     whole = sum(one.numel() for one in method.parameters() if one.requires_grad)

@@ -47,7 +47,9 @@ class SubspaceOptions(PosteriorOptions):
         exclusiveMinimum=0,
         maximum=1,
     )
-    interval: int = integer(100, "steps from one exchange of active weights to the next", at_least=2)
+    interval: int = integer(
+        100, "steps from one exchange of active weights to the next", at_least=2
+    )
     until: float = option(
         0.75, "part of the training with exchanges", type="number", minimum=0, maximum=1
     )

@@ -23,7 +23,7 @@ class Subspace:
 
     def __init__(self, options: SubspaceOptions, steps: int):
         self.options, self.end = options, options.until * steps
-        self.is_due = False
+        self.part, self.is_due = 0.0, False  # of the step to come
 
     def attach(self, optimizer: optim.Optimizer, layers: Sequence[Stochastic]) -> None:
         """Let an optimiser train what is active alone, of those layers that it holds."""
@@ -72,7 +72,9 @@ class Subspace:
         added = gradient.flatten().topk(size).indices
         kept = mask.flatten().index_fill(0, removed, False)
         mean = torch.where(kept, rho.flatten(), 0).sum() / (layer.active - size)
-        new = mean if self.options.added_deviation == "mean" else torch.full_like(mean, SMALLEST_RHO)
+        new = (
+            mean if self.options.added_deviation == "mean" else torch.full_like(mean, SMALLEST_RHO)
+        )
         changed = kept.index_fill(0, added, True)
         write(rho, rho.flatten().scatter(0, added, new.expand(size)))
         write(mask, changed)

@@ -10,7 +10,6 @@ from torch import Tensor
 from svp_core.bayes.layers import layers_of, make_stochastic
 from svp_core.bayes.options import NetworkOptions
 from svp_core.bayes.posterior import Posterior
-from svp_core.methods import Predictions
 from svp_core.methods.bp import BP
 from svp_core.models import Model
 from svp_core.task import Task
