@@ -10,7 +10,7 @@ use rule ablation as ssvi with:
             metrics=[["nll", "ece", "compression", "robustness"]],
             metrics_images=2000,
         )
-        | study_scripts("workflow/scripts/collect_ssvi.py"),
+        | study_scripts("workflow/scripts/collect_ssvi.py", "figures/ssvi.py"),
     output:
         **study_files("ssvi"),
     log:
