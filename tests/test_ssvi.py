@@ -46,7 +46,7 @@ def layer_of(kind: str, density: float = 0.3) -> tuple[nn.Module, torch.Tensor]:
 @pytest.mark.parametrize("kind", ["dense", "convolution"])
 def test_sampled_sums_have_mean_and_variance_of_sampled_weights(kind):
     layer, inputs = layer_of(kind)
-    generator, repeats = torch.Generator().manual_seed(1), 20_000
+    generator, repeats = torch.Generator().manual_seed(1), 5_000
     with torch.no_grad():
         many = inputs.repeat(repeats, *[1] * (inputs.dim() - 1))
         locally = layer(many).unflatten(0, (repeats, -1))
@@ -59,7 +59,7 @@ def test_sampled_sums_have_mean_and_variance_of_sampled_weights(kind):
         scale = layer.product(inputs.square(), layer.sigma().square(), None).sqrt()
         error = (found.mean(dim=0) - layer(inputs)) / scale.clamp(min=1e-3)
         assert error.abs().max() < 5 / repeats**0.5
-        assert (found.std(dim=0) / scale - 1)[scale > 0.01].abs().max() < 0.03
+        assert (found.std(dim=0) / scale - 1)[scale > 0.01].abs().max() < 0.05
     assert (scale > 0.01).float().mean() > 0.8
 
 
