@@ -2,12 +2,17 @@
 
 import pandas as pd
 import pytest
+import yaml
 from builders import completed, diverged, write_records
+from snakemake.utils import update_config
+from suite_copy import ROOT, default_config
 
 from figures import ssvi
 from svp_core import claims, tables
 from svp_core.claims.rules import CLAIMS
+from workflow.planning import Plan
 from workflow.scripts import collect_ssvi, judge_claims
+from workflow.studies import Study
 
 PEERS = [name for name in CLAIMS if name.startswith("peer")]
 
@@ -102,3 +107,16 @@ def test_claims_follow_from_the_table(tmp_path):
 def test_without_the_study_they_are_not_tested():
     rows = claims.judge({name: CLAIMS[name] for name in PEERS}, {})
     assert set(rows["verdict"]) == {"not tested here"}
+
+
+def test_the_config_of_the_study_plans_every_task_and_claims_upon_it():
+    config = default_config()
+    update_config(config, yaml.safe_load((ROOT / "config/bayes.yaml").read_text()))
+    plan = Plan(config)
+    tasks = {f"{run['dataset']}/{run['model']}" for run in plan.grid.values()}
+    assert sorted(tasks) == sorted(config["ablations"]["tasks"]) and len(plan.grid) == 45
+    methods = {"vi": {}, "ssvi": {"density": [0.1, 0.05]}}
+    plan.add_study(Study("ssvi", methods, tuple(config["ablations"]["tasks"]), (0,), {}))
+    assert plan.claim_studies() == ["ssvi"]
+    known = [run for run in plan.needed.values() if run["method"] != "bp"]
+    assert all(run["method_options"]["means"] == "model" for run in known)
