@@ -3,6 +3,7 @@ use rule ablation as ssvi_removal with:
         **study(
             "ssvi_removal",
             method="ssvi",
+            seed=range(3),
             removal=[
                 "SNR_mean_abs",
                 "mean",
