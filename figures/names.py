@@ -28,6 +28,7 @@ LABELS = {
     "infopro": "InfoPro",
     "biofo": "Bio-FO",
     "mono_forward": "Mono-Forward",
+    "bayes_svp": "Bayes SVP",
 }
 SHORT = 4  # letters
 # of datasets, models and methods; new ones follow by the alphabet
