@@ -33,6 +33,11 @@ class FastStep:
         self.observers = [getattr(one, "observe", None) for one in self.readouts]
         self.is_linear = [hasattr(one, "weight") for one in self.readouts]
 
+    def keep(self, span: range) -> None:
+        """Let go of all other units."""
+        for index in set(range(len(self.units))).difference(span):
+            self.units[index] = self.readouts[index] = self.passes[index] = None
+
     @torch.no_grad()
     def __call__(self, images: Tensor, labels: Tensor) -> None:
         """Train on a batch (B, C, H, W), (B,), as the plain step does."""

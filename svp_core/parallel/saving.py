@@ -31,6 +31,10 @@ class JointSaving:
         """Whether the last step was one to save after."""
         return self.stage.order == SAVE
 
+    def pays(self) -> bool:
+        """Whether the last rank, which writes, finds that a save takes little."""
+        return self.ranks.from_rank(-1, self.saving.pays())
+
     def save(self, state: dict) -> None:
         """Write the state, the parts of all ranks put together, at the last rank."""
         if not self.saving.path:

@@ -70,12 +70,13 @@ def run(
 
 
 def find_costs(config: dict, train_images, device: torch.device) -> tuple[dict, dict]:
-    """Return FLOPs of an epoch, parameters, memory of a step, and the outline of a state."""
+    """Return FLOPs of an epoch, parameters, which step, its memory, and the outline of a state."""
     # a copy, since a slice would keep, and count, the labels of all images
     batch = [part.clone() for part in next(train_images.in_order(config["recipe"]["batch_size"]))]
     stepped = build_method(config, device)
     costs = {"epoch_flops": len(train_images) // len(batch[0]) * count_flops(stepped, *batch)}
     costs["parameters"] = sum(p.numel() for p in stepped.parameters() if p.requires_grad)
+    costs["step"] = "fast" if stepped.fast else "plain"
     form = state.outline(stepped.state())
     del stepped  # before memory is measured
     # and a warm-up
@@ -222,7 +223,6 @@ def summarise(history: dict, costs: dict) -> dict:
         "metrics": last["metrics"] | {"unit_accuracy": last["unit_accuracy"]} if completed else {},
         "train_seconds": sum(entry["seconds"] for entry in curves),
         "analysis_seconds": sum(entry["analysis_seconds"] for entry in curves),
-        "step": "fast" if method.fast else "plain",
         "epochs": len(curves),
         "train_flops": len(curves) * costs.pop("epoch_flops"),
         "environments": history["environments"],
