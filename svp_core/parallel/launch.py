@@ -22,7 +22,7 @@ def launch(ranks: int, module: str, arguments: Sequence[str]) -> int:
 
     That is 0 if none does, and 128 and its signal's number of one that was killed.
     """
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # the ranks tell
+    logging.disable()  # the ranks tell what torch would tell at length
     config = LaunchConfig(
         min_nodes=1,
         max_nodes=1,
