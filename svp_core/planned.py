@@ -32,13 +32,15 @@ def read(path: Path) -> dict[str, dict]:
 
 def other_settings(record: Mapping, planned: Mapping) -> str | None:
     """Return the first key by which a record is not of the planned settings."""
-    key = "run" if "run" in planned else "cells"
-    if written(record["config" if key == "run" else key]) == written(planned[key]):
+    is_run = "run" in planned
+    names = ("config", "run") if is_run else ("cells", "cells")
+    found, wanted = record[names[0]], planned[names[1]]
+    if written(found) == written(wanted):
         return None
-    if key == "run":
-        return difference(with_defaults(record["config"]), planned["run"], "config")
-    cells = [with_defaults(cell, {}) for cell in record["cells"]]
-    found, wanted = (dict(enumerate(one)) for one in (cells, planned["cells"]))
+    if is_run:
+        return difference(with_defaults(found), wanted, "config")
+    cells = [with_defaults(cell, {}) for cell in found]
+    found, wanted = (dict(enumerate(one)) for one in (cells, wanted))
     return difference(found, wanted, "cells")
 
 
