@@ -29,6 +29,8 @@ LABELS = {
     "biofo": "Bio-FO",
     "mono_forward": "Mono-Forward",
     "bayes_svp": "Bayes SVP",
+    "noprop": "NoProp",
+    "softhebb": "SoftHebb",
 }
 SHORT = 4  # letters
 # of datasets, models and methods; new ones follow by the alphabet
