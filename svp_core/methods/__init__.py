@@ -44,6 +44,7 @@ class Method(nn.Module):
     """
 
     optimizers: list[optim.Optimizer]
+    places: Tensor | None = None  # (B,), of a step's images in the training set, where known
 
     def __init__(self, recipe: OptionSet):
         super().__init__()
