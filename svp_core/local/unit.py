@@ -38,6 +38,7 @@ class LocalUnit(nn.Module):
         self.blocks = nn.Sequential(*blocks)
         self.auxiliary = auxiliary
         self.reduce = reduce
+        self.neurons: nn.Module | None = None  # what phi(h) is replaced by, as `svp` sets it
         self.register_buffer("projection", projection)  # (d0, d_i), None for the identity
         self.scale, self.dropout, self.noise = options.scale, options.dropout, options.noise
 
@@ -46,6 +47,8 @@ class LocalUnit(nn.Module):
         hidden = self.blocks(hidden)
         read = hidden if self.auxiliary is None else self.auxiliary(hidden)
         features = self.reduce(read)
+        if self.neurons is not None:
+            features = self.neurons(features)
         kept = F.dropout(features, self.dropout, self.training) if self.dropout else features
         if self.projection is None:
             projected = self.scale * kept

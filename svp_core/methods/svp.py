@@ -50,6 +50,9 @@ class Options(MethodOptions):
         "standard deviation of a Gaussian added to v_i in training (reparameterised)",
         at_least=0,
     )
+    neurons: str = part(
+        "neurons", "none", "stochastic neurons whose draws are read in training in place of phi(h)"
+    )
     blocks: int = integer(1, "consecutive blocks of the model that form one unit", at_least=1)
     overlap: int = integer(
         0, "units before a unit that its loss trains as well; above 0 no longer layer-local"
@@ -195,12 +198,17 @@ class SVP(Method):
         is_last = index in (-1, len(self.units) - 1)
         targets = labels if is_last or self.target is None else self.target(labels)
         loss = self.loss(reading.logits, targets)
-        if previous is None or not self.alignments:
-            return loss
-        alignment = self.alignments[index]
+        alignment = self.alignments[index] if self.alignments and previous is not None else None
         if self.training and (observe := getattr(alignment, "observe", None)):
             observe(reading.detach(), previous, 1 / self.micro_batches)
-        return torch.add(loss, alignment(reading, previous), alpha=self.options.beta)
+        if alignment is not None:
+            loss = torch.add(loss, alignment(reading, previous), alpha=self.options.beta)
+        if self.training and (score := getattr(self.units[index].neurons, "score", None)):
+            smoothing = self.recipe.label_smoothing
+            apart = inside.divergence(alignment, reading, previous)
+            of_images = inside.prediction_losses(reading, targets, smoothing)
+            loss = loss + score(of_images + self.options.beta * apart)
+        return loss
 
     def sweep(self, images: Tensor) -> list[Reading]:
         """Return the readings of all units."""
@@ -264,6 +272,8 @@ def build(model: Model, task: Task, options: Options, recipe, seed: int) -> SVP:
         )
         for group, auxiliary, width, d0 in zip(groups, auxiliaries, widths, rows, strict=True)
     ]
+    for unit in units:
+        unit.neurons = local.load("neurons", options.neurons).build(options)
     readouts = local.load("readouts", options.readout).build(rows, task, options, seed)
     rules = inference_rules(rows, task, options)
     target = local.load("targets", options.target).build(task, options)

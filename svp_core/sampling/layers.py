@@ -44,7 +44,7 @@ class Sampled(torch.autograd.Function):
 
 
 class SampledLinear(nn.Linear):
-    """A dense layer; `sampling` says how, `norms` (N,) are |g| of all training images, 0 unknown."""
+    """A dense layer; `sampling` says how; `norms` (N,): |g| of all training images, 0 unknown."""
 
     def forward(self, inputs: Tensor) -> Tensor:
         if not (self.training and inputs.requires_grad):
