@@ -152,8 +152,9 @@ def test_what_is_untested_decides_nothing():
     assert combined({"b": both["b"]}, "every") == ("not tested here", "no table x")
 
 
-def test_there_are_six_claims_and_nine_questions():
-    expected = [f"claim {n}" for n in range(1, 7)] + [f"question {n}" for n in range(1, 10)]
+def test_there_are_six_claims_nine_questions_and_one_about_a_peer():
+    kinds = {"claim": range(1, 7), "question": range(1, 10), "peer": [4]}
+    expected = [f"{kind} {number}" for kind, numbers in kinds.items() for number in numbers]
     assert list(CLAIMS) == expected
     assert all(refuted(rule) for _, rule in RULES if rule["test"] != "none")
     assert len({(name, rule["name"]) for name, rule in RULES}) == len(RULES)
