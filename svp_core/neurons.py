@@ -29,8 +29,8 @@ NEURONS, CLASSES, IMAGES, NODES = 8, 3, 16, 24
 ESTIMATORS = {  # by what the table calls them: a file of local/neurons, and its option
     ("bernoulli_st", "mean"): {"slope": "mean"},
     ("bernoulli_st", "identity"): {"slope": "identity"},
-    ("bernoulli_reinforce", "none"): {"baseline": "none"},
-    ("bernoulli_reinforce", "leave_one_out"): {"baseline": "leave_one_out"},
+    ("bernoulli_reinforce", "none"): {"score_baseline": "none"},
+    ("bernoulli_reinforce", "leave_one_out"): {"score_baseline": "leave_one_out"},
 }
 NOISES = (0.3, 1.0)  # standard deviations of the reparameterised Gaussian
 GAINS = (0.5, 1.0, 2.0)  # standard deviations of what the neurons are given

@@ -58,13 +58,13 @@ def test_the_sum_over_all_states_is_the_gradient_of_the_expected_loss(layer):
 
 @pytest.mark.parametrize("baseline", ["none", "leave_one_out"])
 def test_reinforce_has_no_bias(layer, baseline):
-    found = gradients(layer, "bernoulli_reinforce", baseline=baseline)
+    found = gradients(layer, "bernoulli_reinforce", score_baseline=baseline)
     assert is_unbiased(found, neurons.enumerated(*layer))
 
 
 def test_a_baseline_takes_variance_from_reinforce(layer):
     with_it, without = (
-        gradients(layer, "bernoulli_reinforce", baseline=name).var(dim=0).sum()
+        gradients(layer, "bernoulli_reinforce", score_baseline=name).var(dim=0).sum()
         for name in ("leave_one_out", "none")
     )
     assert with_it < without
@@ -73,7 +73,7 @@ def test_a_baseline_takes_variance_from_reinforce(layer):
 def test_straight_through_has_less_variance_and_a_bias(layer):
     exact = neurons.enumerated(*layer)
     found = gradients(layer, "bernoulli_st", slope="mean")
-    other = gradients(layer, "bernoulli_reinforce", baseline="leave_one_out")
+    other = gradients(layer, "bernoulli_reinforce", score_baseline="leave_one_out")
     assert found.var(dim=0).sum() < other.var(dim=0).sum()
     assert not is_unbiased(found, exact)
 
@@ -106,7 +106,7 @@ def test_draws_have_the_mean_that_is_read_elsewhere():
     found = torch.cat([draw(features) for _ in range(4000)])
     assert set(found.unique().tolist()) == {-1.0, 1.0}
     torch.testing.assert_close(found.mean(dim=0), mean(features)[0], atol=0.06, rtol=0)
-    for name, options in {"bernoulli_st": "slope", "bernoulli_reinforce": "baseline"}.items():
+    for name, options in {"bernoulli_st": "slope", "bernoulli_reinforce": "score_baseline"}.items():
         still = built(name, **{options: "mean"}).eval()
         assert torch.equal(still(features), mean(features))
 
@@ -130,7 +130,7 @@ def test_units_learn_with_them_and_report_the_loss_itself(name):
 
 @pytest.mark.parametrize("alignment", ["gaussian_kl", "none"])
 def test_the_score_follows_the_loss_of_every_image(alignment):
-    options = {"neurons": "bernoulli_reinforce", "alignment": alignment, "baseline": "none"}
+    options = {"neurons": "bernoulli_reinforce", "alignment": alignment, "score_baseline": "none"}
     method = on_three_blocks(method_options=options).train()
     images, labels = batch(SHAPE)
     seen = []

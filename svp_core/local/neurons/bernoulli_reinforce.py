@@ -10,7 +10,7 @@ from svp_core.local.bernoulli import draw, mean
 class Options(OptionSet):
     """What losses are compared with."""
 
-    baseline: str = choice(
+    score_baseline: str = choice(
         "leave_one_out", "none",
         meaning="what is taken from the loss of an image: the mean of the others in its batch,"
         " which leaves no bias, or nothing",
@@ -26,7 +26,7 @@ class Reinforce(nn.Module):
 
     def __init__(self, options: Options):
         super().__init__()
-        self.is_compared = options.baseline == "leave_one_out"
+        self.is_compared = options.score_baseline == "leave_one_out"
         self.log_likelihood: Tensor | None = None  # (B,)
 
     def forward(self, features: Tensor) -> Tensor:
