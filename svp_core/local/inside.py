@@ -42,11 +42,6 @@ def divergence(alignment, reading: Reading, previous: Reading | None) -> Tensor 
     return torch.vmap(of_image)(reading, previous)
 
 
-def prediction_losses(reading: Reading, targets: Tensor, smoothing: float) -> Tensor:
-    """Return the cross-entropy of every image (B,)."""
-    return F.cross_entropy(reading.logits, targets, reduction="none", label_smoothing=smoothing)
-
-
 def gradients(
     losses: list[Tensor], whole: Tensor, blocks: list[nn.Module], overlap: int, own_weight: float
 ) -> list[tuple[Tensor, Tensor]]:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from svp_core import local
 from svp_core.config.options import OptionSet
 
 
@@ -38,7 +39,7 @@ class LocalUnit(nn.Module):
         self.blocks = nn.Sequential(*blocks)
         self.auxiliary = auxiliary
         self.reduce = reduce
-        self.neurons: nn.Module | None = None  # what phi(h) is replaced by, as `svp` sets it
+        self.neurons = local.load("neurons", options.neurons).build(options)
         self.register_buffer("projection", projection)  # (d0, d_i), None for the identity
         self.scale, self.dropout, self.noise = options.scale, options.dropout, options.noise
 

@@ -204,10 +204,8 @@ class SVP(Method):
         if alignment is not None:
             loss = torch.add(loss, alignment(reading, previous), alpha=self.options.beta)
         if self.training and (score := getattr(self.units[index].neurons, "score", None)):
-            smoothing = self.recipe.label_smoothing
-            apart = inside.divergence(alignment, reading, previous)
-            of_images = inside.prediction_losses(reading, targets, smoothing)
-            loss = loss + score(of_images + self.options.beta * apart)
+            apart = self.options.beta * inside.divergence(alignment, reading, previous)
+            loss = loss + score(apart + self.loss(reading.logits, targets, "none"))
         return loss
 
     def sweep(self, images: Tensor) -> list[Reading]:
@@ -272,8 +270,6 @@ def build(model: Model, task: Task, options: Options, recipe, seed: int) -> SVP:
         )
         for group, auxiliary, width, d0 in zip(groups, auxiliaries, widths, rows, strict=True)
     ]
-    for unit in units:
-        unit.neurons = local.load("neurons", options.neurons).build(options)
     readouts = local.load("readouts", options.readout).build(rows, task, options, seed)
     rules = inference_rules(rows, task, options)
     target = local.load("targets", options.target).build(task, options)
