@@ -23,6 +23,7 @@ include: "workflow/rules/claims.smk"
 include: "workflow/rules/compare.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/locality.smk"
+include: "workflow/rules/neighbours.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/ablations.smk"
 

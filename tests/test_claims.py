@@ -152,8 +152,8 @@ def test_what_is_untested_decides_nothing():
     assert combined({"b": both["b"]}, "every") == ("not tested here", "no table x")
 
 
-def test_there_are_six_claims_nine_questions_and_three_claims_about_a_peer():
-    kinds = {"claim": 6, "question": 9, "peer": 3}
+def test_there_are_six_claims_nine_questions_and_four_claims_about_peers():
+    kinds = {"claim": 6, "question": 9, "peer": 4}
     expected = [f"{kind} {n}" for kind, count in kinds.items() for n in range(1, count + 1)]
     assert list(CLAIMS) == expected
     assert all(refuted(rule) for _, rule in RULES if rule["test"] != "none")

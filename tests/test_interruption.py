@@ -31,9 +31,11 @@ def undisturbed(tmp_path_factory) -> dict:
     return without_times(run(tmp_path_factory.mktemp("undisturbed"), NOISY))
 
 
-def signal_at(patch: pytest.MonkeyPatch, step: int, number: int = signal.SIGTERM) -> None:
+def signal_at(
+    patch: pytest.MonkeyPatch, step: int, number: int = signal.SIGTERM, kind: type = SVP
+) -> None:
     """Send this process a signal during a step, counted over all epochs from 1."""
-    steps, original = [], SVP.step
+    steps, original = [], kind.step
 
     def counted(method, *batch):
         original(method, *batch)
@@ -42,7 +44,7 @@ def signal_at(patch: pytest.MonkeyPatch, step: int, number: int = signal.SIGTERM
         if len(steps) == step + WARM_UP:
             os.kill(os.getpid(), number)
 
-    patch.setattr(SVP, "step", counted)
+    patch.setattr(kind, "step", counted)
 
 
 WARM_UP = 3  # the steps that count FLOPs and measure memory
@@ -53,9 +55,15 @@ def command(folder: Path, settings: list[str]) -> list[str]:
     return [*settings, *files, "--threads", "1"]
 
 
-def interrupt(folder: Path, settings: list[str], step: int, number: int = signal.SIGTERM) -> None:
+def interrupt(
+    folder: Path,
+    settings: list[str],
+    step: int,
+    number: int = signal.SIGTERM,
+    kind: type = SVP,
+) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        signal_at(patch, step, number)
+        signal_at(patch, step, number, kind)
         code = 130 if number == signal.SIGINT else 75
         assert main(command(folder, settings)) == code
     assert sorted(path.name for path in folder.iterdir()) == ["run.lock", "run.pt"]

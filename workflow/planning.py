@@ -236,6 +236,13 @@ def grid_runs(config: Mapping) -> dict[str, dict]:
     return runs
 
 
+def shared_settings(config: Mapping) -> list[str]:
+    """Return what trainings of all methods share on the first task of ablations, as pairs."""
+    run = base_run(config, config["ablations"]["tasks"][0], config["baseline"], "sparse_features")
+    shared = ("dataset", "model", "model_options", "recipe")
+    return format_pairs({key: run[key] for key in shared})
+
+
 def audit_sources() -> str:
     """Return the hash of the code that the audit of locality looks at: that of every method."""
     names = (f"methods.{name}" for name in options.names("methods"))

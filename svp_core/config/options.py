@@ -55,12 +55,14 @@ def number(
     meaning: str,
     *,
     at_least: float | None = None,
+    at_most: float | None = None,
     above: float | None = None,
     below: float | None = None,
     or_word: str | None = None,
 ) -> Any:
     """Declare a number with its bounds, which one word may stand for."""
-    bounds = {"minimum": at_least, "exclusiveMinimum": above, "exclusiveMaximum": below}
+    bounds = {"minimum": at_least, "maximum": at_most}
+    bounds |= {"exclusiveMinimum": above, "exclusiveMaximum": below}
     rules = {key: bound for key, bound in bounds.items() if bound is not None}
     if or_word is None:
         return option(default, meaning, type="number", **rules)

@@ -10,7 +10,9 @@ from svp_core.task import Task
 def build(cell: dict) -> methods.Method:
     """Return the method of a cell on the CPU, as it is before the first step."""
     task = Task(tuple(cell["image_shape"]), cell["classes"], cell["recipe"]["batch_size"])
-    return methods.assemble(cell, task, seed=0)
+    method = methods.assemble(cell, task, seed=0)
+    method.places = torch.arange(task.train_images)
+    return method
 
 
 def random_batch(cell: dict) -> tuple[Tensor, Tensor]:

@@ -25,6 +25,7 @@ class ResidentImages:
         self.labels = torch.from_numpy(split.labels).to(device)
         self.device = device
         self.prepare = Preparation(facts, augmentation, device)
+        self.places: Tensor | None = None  # (B,), of the images that `shuffled` yielded last
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -43,6 +44,7 @@ class ResidentImages:
             self.prepare.skip((batch_size, *self.images.shape[1:]), generator)
         for start in range(skipped * batch_size, len(self) - batch_size + 1, batch_size):
             chosen = order[start : start + batch_size]
+            self.places = chosen
             yield self.prepare(self.images[chosen], generator), self.labels[chosen]
 
     def in_order(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:

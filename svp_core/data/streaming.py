@@ -28,6 +28,8 @@ Task = tuple[Sample, int | None]  # an image, and the seed of its crop
 class StreamedImages:
     """A split read from its files; `crop` is a random resized crop here."""
 
+    places = None  # nobody asks the workers which images they have read
+
     def __init__(
         self, files: ImageFiles, facts: Facts, device: torch.device, augmentation: list[str] = ()
     ):

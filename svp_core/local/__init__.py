@@ -1,6 +1,6 @@
 """Parts of local methods, one file each, found by name.
 
-Projections, readouts, alignments, auxiliary networks, targets and rules of inference.
+Projections, readouts, alignments, auxiliary networks, neurons, targets and rules of inference.
 """
 
 from importlib import import_module

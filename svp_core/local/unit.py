@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from svp_core import local
 from svp_core.config.options import OptionSet
 
 
@@ -38,6 +39,7 @@ class LocalUnit(nn.Module):
         self.blocks = nn.Sequential(*blocks)
         self.auxiliary = auxiliary
         self.reduce = reduce
+        self.neurons = local.load("neurons", options.neurons).build(options)
         self.register_buffer("projection", projection)  # (d0, d_i), None for the identity
         self.scale, self.dropout, self.noise = options.scale, options.dropout, options.noise
 
@@ -45,6 +47,8 @@ class LocalUnit(nn.Module):
         """Return the activation h_i, phi(h_i) (B, d_i) and v_i (B, d0)."""
         hidden = self.blocks(hidden)
         features = self.reduce(self.seen(hidden))
+        if self.neurons is not None:
+            features = self.neurons(features)
         kept = F.dropout(features, self.dropout, self.training) if self.dropout else features
         if self.projection is None:
             projected = self.scale * kept

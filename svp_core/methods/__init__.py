@@ -45,6 +45,7 @@ class Method(nn.Module):
 
     optimizers: list[optim.Optimizer]
     fast: Callable[[Tensor, Tensor], None] | None = None  # a step of equal numbers, where it runs
+    places: Tensor | None = None  # (B,), of a step's images in the training set, where known
 
     def __init__(self, recipe: OptionSet):
         super().__init__()
@@ -100,10 +101,10 @@ class Method(nn.Module):
         # no cache: it would keep a copy of every weight until the end of the step
         return torch.autocast(device.type, torch.bfloat16, cache_enabled=False)
 
-    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+    def loss(self, logits: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
         """Return the cross-entropy of logits (B, K), to labels (B,) or probabilities (B, K)."""
-        smoothing = self.recipe.label_smoothing
-        return nn.functional.cross_entropy(logits, targets, label_smoothing=smoothing)
+        settings = {"reduction": reduction, "label_smoothing": self.recipe.label_smoothing}
+        return nn.functional.cross_entropy(logits, targets, **settings)
 
     def accumulate(self, loss: Tensor, keep: bool = False) -> Tensor:
         """Add the gradients of a micro-batch's mean loss; return its share of that of the batch.

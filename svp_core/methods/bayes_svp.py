@@ -21,6 +21,10 @@ OF_SVP = declared("methods", "svp")
 class Options(SubspaceOptions, OF_SVP):
     """Those of svp and of ssvi; trained readouts and auxiliary networks stay as they are."""
 
+    @property
+    def unserved(self) -> list[str]:
+        return ["weights that are Gaussian", *super().unserved]  # their KL is no closed form of v
+
     def refuse(self, run):
         if self.auxiliary == "ema":
             yield "auxiliary: ema averages weights of the next unit, which are distributions here"

@@ -3,23 +3,35 @@
 import torch
 from torch import Tensor, nn
 
-from svp_core.config.options import choice
+from svp_core.config.options import choice, number
 from svp_core.config.run import MethodOptions
 from svp_core.methods import Layer, Method, Predictions, at_least_float32, update
 from svp_core.models import Model
 from svp_core.runtime import activation_checkpointing
+from svp_core.sampling.layers import Sampling, sample_activations
 from svp_core.seeds import derive
 from svp_core.task import Task
 
 
 class Options(MethodOptions):
-    """When activations are kept, and when parameters are updated."""
+    """Which activations are kept, and when parameters are updated."""
+
+    sampled = ("mlp", "vit")  # models whose activations may be sampled, their layers being dense
 
     activation_checkpointing: str = choice(
         "none", "blocks", "segments",
         meaning="keep only the inputs of every block, or of about sqrt(L) segments, and compute the"
         " rest again when the backward pass needs it",
     )  # fmt: skip
+    activations: str = choice(
+        "all", "wta_crs", "crs", "top_k",
+        meaning="which rows of the inputs of dense layers are kept for the gradients of weights:"
+        " all, the largest and a sample of the rest (WTA-CRS, arXiv 2305.15265), a sample (CRS), or"
+        " the largest alone (biased)",
+    )  # fmt: skip
+    keep: float = number(
+        1.0, "k/N, the share of rows that is kept where not all are", above=0, at_most=1
+    )
     update: str = choice(
         "after", "fused",
         meaning="when a parameter is updated, after the backward pass or fused into it, as soon as"
@@ -33,6 +45,16 @@ class Options(MethodOptions):
     def refuse(self, run):
         if self.update == "fused" and run.recipe.micro_batches > 1:
             yield "update: fused into a backward pass, gradients cannot be accumulated"
+        if self.activations == "all":
+            if self.keep < 1:
+                yield "keep: of activations all, all rows are kept; leave 1"
+        elif run.model_name not in self.sampled:
+            known = "bp on mlp and vit" if not self.sampled else " and ".join(self.sampled)
+            yield f"activations: sampled of {known} alone, not of {run.model_name} here"
+        elif self.activation_checkpointing != "none":
+            yield "activations: with checkpointing nothing is kept to sample; choose one of them"
+        elif getattr(run.model, "activation", "relu") != "relu":
+            yield f"activations: {run.model.activation} keeps its whole output; only relu does not"
 
 
 class BP(Method):
@@ -44,6 +66,10 @@ class BP(Method):
         self.segments = activation_checkpointing.segments(
             list(model.blocks), options.activation_checkpointing
         )
+        self.sampling = None
+        if options.activations != "all":
+            self.sampling = Sampling(options.activations, options.keep)
+            sample_activations(self.blocks, self.sampling, task.train_images)
         self.reduce = model.reduce
         # a network's own head sees the activation itself
         self.see, self.head = (
@@ -61,11 +87,19 @@ class BP(Method):
                 )
 
     def step(self, images: Tensor, labels: Tensor) -> None:
-        parts = zip(images.chunk(self.micro_batches), labels.chunk(self.micro_batches), strict=True)
-        shares = [self.accumulate(self.loss(self.logits(x), y)) for x, y in parts]
+        is_sampled = self.sampling is not None and self.places is not None
+        batch = [images, labels, self.places] if is_sampled else [images, labels]
+        parts = zip(*(one.chunk(self.micro_batches) for one in batch), strict=True)
+        shares = [self.part(*one) for one in parts]
         if not self.is_fused:
             update(self.optimizers[0])
         self.add("unit_loss", sum(shares[1:], start=shares[0])[None])
+
+    def part(self, images: Tensor, labels: Tensor, places: Tensor | None = None) -> Tensor:
+        """Add the gradients of a part of a batch; return its share of the loss."""
+        if self.sampling is not None:
+            self.sampling.images = places
+        return self.accumulate(self.loss(self.logits(images), labels))
 
     def logits(self, images: Tensor) -> Tensor:
         """Return the class logits (B, K) of the head."""

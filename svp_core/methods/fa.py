@@ -25,6 +25,7 @@ OF_BP = declared("methods", "bp")
 class Options(OF_BP):
     """Those of bp, and how large the fixed weights are."""
 
+    sampled = ()
     feedback: float = number(
         1.0, "standard deviation of the fixed weights, over that of the initial ones", above=0
     )

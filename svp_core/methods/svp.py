@@ -27,6 +27,7 @@ from svp_core.task import Task
 SERVED = {  # by the fast step, beside all else that has no overlap
     "readout": ("codebook", "identity", "lda", "private", "shared"),
     "alignment": ("bhattacharyya", "gaussian_kl", "kl", "none"),
+    "neurons": ("none",),
 }
 
 
@@ -53,6 +54,9 @@ class Options(MethodOptions):
         0.0,
         "standard deviation of a Gaussian added to v_i in training (reparameterised)",
         at_least=0,
+    )
+    neurons: str = part(
+        "neurons", "none", "stochastic neurons whose draws are read in training in place of phi(h)"
     )
     blocks: int = integer(1, "consecutive blocks of the model that form one unit", at_least=1)
     overlap: int = integer(
@@ -215,12 +219,15 @@ class SVP(Method):
         is_last = index in (-1, len(self.units) - 1)
         targets = labels if is_last or self.target is None else self.target(labels)
         loss = self.loss(reading.logits, targets)
-        if previous is None or not self.alignments:
-            return loss
-        alignment = self.alignments[index]
+        alignment = self.alignments[index] if self.alignments and previous is not None else None
         if self.training and (observe := getattr(alignment, "observe", None)):
             observe(reading.detach(), previous, 1 / self.micro_batches)
-        return torch.add(loss, alignment(reading, previous), alpha=self.options.beta)
+        if alignment is not None:
+            loss = torch.add(loss, alignment(reading, previous), alpha=self.options.beta)
+        if self.training and (score := getattr(self.units[index].neurons, "score", None)):
+            apart = self.options.beta * inside.divergence(alignment, reading, previous)
+            loss = loss + score(apart + self.loss(reading.logits, targets, "none"))
+        return loss
 
     def sweep(self, images: Tensor) -> list[Reading]:
         """Return the readings of all units."""

@@ -24,6 +24,7 @@ OF_BP = declared("methods", "bp")
 class Options(OF_BP):
     """Those of bp, and what the signs are multiplied by."""
 
+    sampled = ()
     magnitude: str = choice(
         "uniform", "fixed", "drawn",
         meaning="M, one constant a layer (uSF), random and fixed (frSF), or random at every"

@@ -40,6 +40,7 @@ class Epoch:
         ):
             self.meter.start()  # it stands after a pause
             method.set_learning_rate(self.rate(self.step))
+            method.places = self.images.places
             method.step(*batch)
             self.step += 1
             yield
