@@ -122,9 +122,10 @@ def actions(stages: Stages, rank: int, order: Sequence[tuple[str, int]]) -> Iter
     """Yield a rank's actions of a step, the update last."""
     sizes = [0.0, *stages.sizes, 0.0]  # before the first rank, ..., after the last
     for kind, part in order:
-        step = -1 if kind == "forward" else 1  # where its message comes from
-        takes, sends = sizes[rank : rank + 2] if kind == "forward" else sizes[rank : rank + 2][::-1]
-        needs = (kind, rank + step, part) if takes else None
+        is_forward = kind == "forward"
+        takes, sends = sizes[rank : rank + 2] if is_forward else sizes[rank : rank + 2][::-1]
+        other = rank - 1 if is_forward else rank + 1
+        needs = (kind, other, part) if 0 <= other < len(stages.forward) else None
         yield Action((kind, rank, part), getattr(stages, kind)[rank], needs, takes, sends)
     yield Action(("update", rank, 0), stages.update[rank])
 
