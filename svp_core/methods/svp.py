@@ -75,10 +75,10 @@ class Options(MethodOptions):
     )
     inference: str = part("inferences", "last", "from what all units read to the prediction")
     step: str = choice(
-        "auto", "plain", "fast",
-        meaning="how gradients are computed, equal up to rounding: plain by autograd, fast"
-        " in closed form from the loss to phi(h) (svp_core/local/fast.py), auto fast where it can",
-    )  # fmt: skip
+        *("auto", "plain", "fast"),
+        meaning="how gradients are computed, equal up to rounding: plain by autograd, fast in"
+        " closed form from the loss to phi(h) (svp_core/local/fast.py), auto fast where it can",
+    )
 
     def read_widths(self, run) -> list[int]:
         """Return the length of phi of every unit, as it is read."""

@@ -1,8 +1,8 @@
 """D: divergences between the reading of a unit and that of the one before, batch means.
 
-A file has `divergence(reading, previous, options) -> Tensor ()`; `previous` is a constant. `BY` names
-the field of a reading that it compares; a pipeline of processes sends that alone, of a file without
-it all. One that the fast step serves has `add_to(loss, gradient, reading, previous, share, options)`
-as well, which adds `share` of the sum over the batch, not the mean, to a loss and to its gradient by
-that field, `projected` or `logits`.
+A file has `divergence(reading, previous, options) -> Tensor ()`; `previous` is a constant. `BY`
+names the field of a reading that it compares; a pipeline of processes sends that alone, of a file
+without it all. One that the fast step serves has `add_to(loss, gradient, reading, previous, share,
+options)` as well, which adds `share` of the sum over the batch, not the mean, to a loss and to its
+gradient by that field, `projected` or `logits`.
 """
