@@ -28,21 +28,48 @@ def main(arguments: list[str] | None = None) -> int:
     after Ctrl-C.
     """
     options = parse_arguments(arguments)
+    if options.ranks > 1 and options.parallel is None:
+        from svp_core.parallel.launch import launch  # half a second that one process need not wait
+
+        given = sys.argv[1:] if arguments is None else arguments
+        return launch(options.ranks, "svp_core.train", [*given, "--parallel", "pipeline"])
     own.look_in(options.data_dir)
     config = resolve(parse_pairs(options.settings))
     saving = Saving(options.checkpoint, 60 * options.checkpoint_minutes)
     outputs = {"--output": options.output, **saving.files()}
     require_apart(outputs, {})
     require_writable(*outputs.values())
-    prepare(min(options.threads, available_cpus()))
+    start = train_alone if options.parallel is None else train_together
     try:
-        with interruption.listening(), one_writer(saving):
-            warn_of_unused_gpu(options.device)
-            train(config, options.output, saving, options.data_dir, options.device)
+        start(config, saving, options)
     except interruption.Interrupted as signal:
         say(f"interrupted by {signal}; the same command continues", file=sys.stderr)
         return signal.exit_code
     return 0
+
+
+def train_alone(config: dict, saving: Saving, options: argparse.Namespace) -> None:
+    """Train in this process."""
+    prepare(min(options.threads, available_cpus()))
+    with interruption.listening(), one_writer(saving):
+        warn_of_unused_gpu(options.device)
+        train(config, options.output, saving, options.data_dir, options.device)
+
+
+def train_together(config: dict, saving: Saving, options: argparse.Namespace) -> None:
+    """Train as one rank of several."""
+    from svp_core.parallel import ranks
+    from svp_core.parallel import run as pipeline
+
+    here = ranks.local_count()
+    prepare(min(options.threads, max(1, available_cpus() // here)))
+    device = ranks.local_device(options.device)
+    with interruption.listening(hold=True), ranks.joined(device) as together:
+        if together.is_last:
+            warn_of_unused_gpu(device)
+        with one_writer(saving) if together.is_last else nullcontext():
+            files = options.output, saving, options.data_dir
+            pipeline.train(config, *files, device, together)
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
@@ -65,6 +92,17 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--checkpoint-minutes", **minutely)
     commands.add_data_dir(parser)
     commands.add_device(parser)
+    parser.add_argument(
+        "--ranks",
+        type=commands.integer(1),
+        default=1,
+        help="processes on this machine that share the units of svp, as a pipeline; 1 by default",
+    )
+    parser.add_argument(
+        "--parallel",
+        choices=["pipeline"],
+        help="this process is one of the ranks that torchrun has started",
+    )
     threads = "CPU threads, and worker processes of a streamed set; at most the CPUs it may use"
     commands.add_threads(parser, threads)
     return parser.parse_intermixed_args(arguments)

@@ -5,7 +5,8 @@ the images of a batch, (B, K) and (B,), with `value(total, count) -> float` of t
 them: it is measured of the network and of every unit that predicts. `of_features(features, labels)
 -> float` of phi(h) (N, d) of every unit on some images, (N,) labels; with `of_projected`, of v as
 well, where there is one. `of_layers(inside) -> dict` of all units together: values by their names,
-a float of the network or a list, one value or None a unit.
+a float of the network or a list, one value or None a unit; with
+`READS_NETWORK = True` where it needs the method itself, not what that made of the images alone.
 """
 
 from importlib import import_module

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from svp_core.metrics import Inside
 
+READS_NETWORK = True
 IMAGES = 128  # or a micro-batch of the training, if that is smaller
 
 

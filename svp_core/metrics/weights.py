@@ -10,6 +10,7 @@ from torch import nn
 
 from svp_core.metrics import Inside
 
+READS_NETWORK = True
 QUANTILES = (1, 5, 25, 50, 75, 95, 99)
 
 

@@ -9,6 +9,7 @@ EXIT_CODE = os.EX_TEMPFAIL  # 75: the same command, run again, continues
 CTRL_C = 128 + signal.SIGINT  # its exit code, as shells have it; the same command continues, too
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 received: list[str] = []
+held: list[str] = []  # by a process that leaves when others do, at a step that they agree on
 
 
 class Interrupted(Exception):
@@ -20,8 +21,8 @@ class Interrupted(Exception):
 
 
 @contextmanager
-def listening() -> Iterator[None]:
-    """Note the signals in place of dying by them, in the main thread of a process.
+def listening(hold: bool = False) -> Iterator[None]:
+    """Note the signals in place of dying by them, in the main thread of a process, or hold them.
 
     Those that the process was started to ignore are ignored. Of two Ctrl-C the second does not wait
     until the state can be saved: it is a KeyboardInterrupt.
@@ -29,6 +30,9 @@ def listening() -> Iterator[None]:
 
     def note(number: int, frame: object) -> None:
         name = signal.Signals(number).name
+        if hold:
+            held.append(name)
+            return
         if name == "SIGINT" and name in received:
             raise KeyboardInterrupt
         received.append(name)
@@ -39,6 +43,7 @@ def listening() -> Iterator[None]:
         yield
     finally:
         received.clear()
+        held.clear()
         for number, handler in before.items():
             signal.signal(number, handler)
 

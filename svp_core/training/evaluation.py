@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from svp_core import metrics
-from svp_core.data.loading import ResidentImages, subset
+from svp_core.data.loading import ResidentImages
 from svp_core.data.streaming import StreamedImages
 from svp_core.methods import Method
 from svp_core.runtime import interruption
@@ -99,14 +99,14 @@ def of_features(name: str, metric, inside: metrics.Inside) -> dict[str, list[flo
 
 
 @torch.no_grad()
-def representations(method: Method, images: ResidentImages | StreamedImages, count: int) -> dict:
-    """Return `representations` of some images, and what they took, in seconds.
+def representations(method: Method, images: ResidentImages | StreamedImages) -> dict:
+    """Return `representations` of these images, and what they took, in seconds.
 
     Those are the labels (N,), and of every unit's phi(h) the Gram matrix of centred features, its
     upper triangle, row by row, as little-endian float16 in base64, divided by its largest entry.
     """
     started = time.perf_counter()
-    inside = look(method, subset(images, count))
+    inside = look(method, images)
     found = {
         "labels": inside.labels.tolist(),
         "grams": [packed(gram(one.features)) for one in inside.layers],

@@ -28,9 +28,10 @@ def finite(value):
     return None if isinstance(value, float) and not isfinite(value) else value
 
 
-def environment(device: torch.device) -> dict:
-    """Return what the numbers may depend on beside sources and config."""
-    return {
+def environment(device: torch.device, ranks: int = 1) -> dict:
+    """Return what the numbers, and times, may depend on beside sources and config."""
+    several = {"ranks": ranks} if ranks > 1 else {}
+    return several | {
         "device": device_name(device),
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),

@@ -1,5 +1,6 @@
 """A training from a resolved config to its record, with checkpoints in between."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from math import isfinite
@@ -54,32 +55,39 @@ def run(
     for metric in config["metrics"]:
         metrics.load(metric)  # one that cannot be measured is known now, not in the end
     train_images, test_images = load_images(config, data_dir, device)
+    costs, form = find_costs(config, train_images, device)
+
+    method, history = build_method(config, device), begun(config, origin, device)
+    resume(method, history, saving, form, len(train_images))
+    looked_at = subset(test_images, config["metrics_images"])
+    fit(method, history, train_images, partial(measure, method, test_images, looked_at), saving)
+
+    result = summarise(history, costs)
+    if has_representations(history):
+        add_representations(result, method, subset(test_images, config["gram_images"]))
+    times = {"started_at": started_at, "finished_at": now()}
+    return result | {"provenance": origin | record.place() | times}
+
+
+def find_costs(config: dict, train_images, device: torch.device) -> tuple[dict, dict]:
+    """Return FLOPs of an epoch, parameters, memory of a step, and the outline of a state."""
     # a copy, since a slice would keep, and count, the labels of all images
     batch = [part.clone() for part in next(train_images.in_order(config["recipe"]["batch_size"]))]
     stepped = build_method(config, device)
-    step_flops = count_flops(stepped, *batch)
+    costs = {"epoch_flops": len(train_images) // len(batch[0]) * count_flops(stepped, *batch)}
+    costs["parameters"] = sum(p.numel() for p in stepped.parameters() if p.requires_grad)
     form = state.outline(stepped.state())
     del stepped  # before memory is measured
     # and a warm-up
     memory = peak_memory(partial(assemble, config), partial(place, config, device), *batch)
+    return costs | memory, form
 
-    method = build_method(config, device)
+
+def begun(config: dict, origin: dict, device: torch.device, ranks: int = 1) -> dict:
+    """Return the history of a training before its first step."""
     history = {"config": config} | {key: origin[key] for key in checkpoint.IDENTITY}
-    history |= {"environments": [record.environment(device)], "curves": [], "position": None}
-    resume(method, history, saving, form, len(train_images))
-    fit(method, history, train_images, test_images, saving)
-
-    result = summarise(config, history["curves"], method) | memory
-    if config["gram_images"] and result["status"] == "completed":
-        found = representations(method, test_images, config["gram_images"])
-        result["analysis_seconds"] += found.pop("analysis_seconds")
-        result |= found
-    steps = len(train_images) // config["recipe"]["batch_size"] * result["epochs"]
-    result["train_flops"] = steps * step_flops
-    result["environments"] = history["environments"]
-    times = {"started_at": started_at, "finished_at": now()}
-    result["provenance"] = origin | record.place() | times
-    return result
+    environments = [record.environment(device, ranks)]
+    return history | {"environments": environments, "curves": [], "position": None}
 
 
 def find_origin(config: dict, data_dir: Path) -> dict:
@@ -121,15 +129,19 @@ def place_of(history: dict) -> str:
 
 
 def fit(
-    method: methods.Method, history: dict, train_images, test_images, saving: checkpoint.Saving
+    method: methods.Method,
+    history: dict,
+    train_images,
+    measure: Callable[[list[str]], dict],
+    saving: checkpoint.Saving,
 ) -> None:
     """Train until the last epoch or until a loss is not finite, saving after every epoch.
 
     Long epochs are saved in between; after a signal the state is saved and Interrupted raised.
+    `measure` finds accuracies and metrics of these names.
     """
     config, curves = history["config"], history["curves"]
     recipe = fill("", "recipe", config["recipe"])
-    looked_at = subset(test_images, config["metrics_images"])
     while len(curves) < recipe.epochs and all_finite(curves):
         epoch = Epoch(len(curves) + 1, train_images, recipe, config["seed"])
         if history["position"]:
@@ -139,20 +151,23 @@ def fit(
                 interruption.check()
                 if saving.is_due():
                     saving.save(history | {"position": epoch.pause(), "method": method.state()})
-            due = metrics_due(config, epoch.number)
-            found = evaluate(method, test_images, due)
-            inside = look_inside(method, looked_at, due)
+            found = measure(metrics_due(config, epoch.number))
         except Interrupted as signal:
             history["position"] = epoch.pause()
             saving.save(history | {"method": method.state()})
             raise Interrupted(f"{signal} {place_of(history)}") from None
         entry = epoch.entry(method)
-        together = entry["metrics"] | found["metrics"] | inside.pop("metrics")
-        curves.append(entry | found | inside | {"metrics": together})
+        curves.append(entry | found | {"metrics": entry["metrics"] | found["metrics"]})
         history["position"] = None
         if all_finite(curves):
             saving.save(history | {"method": method.state()})
         print(progress(curves[-1], recipe.epochs), flush=True)  # now nobody need read it
+
+
+def measure(method: methods.Method, test_images, looked_at, due: list[str]) -> dict:
+    """Return what an epoch's entry in the curves has of the test images."""
+    found, inside = evaluate(method, test_images, due), look_inside(method, looked_at, due)
+    return inside | found | {"metrics": found["metrics"] | inside["metrics"]}
 
 
 def metrics_due(config: dict, epoch: int) -> list[str]:
@@ -182,8 +197,21 @@ def place(config: dict, device: torch.device, method: methods.Method) -> methods
     )
 
 
-def summarise(config: dict, curves: list[dict], method: methods.Method) -> dict:
+def has_representations(history: dict) -> bool:
+    """Whether the record of a training that has ended is to have some."""
+    return history["config"]["gram_images"] > 0 and all_finite(history["curves"])
+
+
+def add_representations(result: dict, method: methods.Method, images) -> None:
+    """Add those of some images to a record."""
+    found = representations(method, images)
+    result["analysis_seconds"] += found.pop("analysis_seconds")
+    result |= found
+
+
+def summarise(history: dict, costs: dict) -> dict:
     """Return the results of a record; a diverged run has curves but no accuracy."""
+    config, curves = history["config"], history["curves"]
     completed = all_finite(curves)
     last = curves[-1]
     return {
@@ -195,8 +223,9 @@ def summarise(config: dict, curves: list[dict], method: methods.Method) -> dict:
         "train_seconds": sum(entry["seconds"] for entry in curves),
         "analysis_seconds": sum(entry["analysis_seconds"] for entry in curves),
         "epochs": len(curves),
-        "parameters": sum(p.numel() for p in method.parameters() if p.requires_grad),
-    }
+        "train_flops": len(curves) * costs.pop("epoch_flops"),
+        "environments": history["environments"],
+    } | costs
 
 
 def all_finite(curves: list[dict]) -> bool:

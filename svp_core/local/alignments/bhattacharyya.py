@@ -6,6 +6,8 @@ from torch import Tensor
 from svp_core.config.options import OptionSet
 from svp_core.local.unit import Reading
 
+BY = "logits"  # the field of a reading that it compares
+
 
 def divergence(reading: Reading, previous: Reading, options: OptionSet) -> Tensor:
     """Return the divergence of the posteriors (B, K), a mean over the batch."""

@@ -8,6 +8,8 @@ from svp_core.local.unit import Reading
 
 GAUSSIANS = declared("local/alignments", "gaussian_kl")
 
+BY = "features"  # the field of a reading that it compares
+
 
 class Options(OptionSet):
     """The width of the Gaussians."""

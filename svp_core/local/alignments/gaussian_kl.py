@@ -6,6 +6,8 @@ from torch.nn import functional as F
 from svp_core.config.options import OptionSet, number
 from svp_core.local.unit import Reading
 
+BY = "projected"  # the field of a reading that it compares
+
 
 class Options(OptionSet):
     """The width of the Gaussians."""

@@ -13,6 +13,8 @@ from svp_core.config.options import OptionSet, number
 from svp_core.local.moments import Running, ridge_solution
 from svp_core.local.unit import Reading
 
+BY = "projected"  # the field of a reading that it compares
+
 
 class Options(OptionSet):
     """How the moments are kept and used."""
