@@ -32,13 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = commands.Parser(prog="python -m svp_core.bench", description=__doc__)
     step = parser.add_subparsers(dest="quantity", required=True).add_parser("step")
-    step.add_argument("--model", required=True, help="such as mlp, or vit:patch=4:heads=3")
-    step.add_argument("--depth", type=int)
-    step.add_argument("--width", type=int)
-    step.add_argument("--batch", type=int, default=128, help="images a step (128)")
-    step.add_argument("--image-size", type=int, default=28, help="pixels a side (28)")
-    step.add_argument("--channels", type=int, default=1, help="of an image (1)")
-    step.add_argument("--classes", type=int, default=10)
+    add_sizes(step)
     step.add_argument(
         "--methods", nargs="+", default=["bp", "svp"], metavar="METHOD[:KEY=VALUE...]",
         help="such as svp:d0=128:readout=shared or bp:recipe.micro_batches=4; ratios are to the"
@@ -50,6 +44,17 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     commands.add_device(step)
     commands.add_threads(step)
     return parser.parse_args(arguments)
+
+
+def add_sizes(parser: argparse.ArgumentParser) -> None:
+    """Add a model and the sizes of what it is trained on."""
+    parser.add_argument("--model", required=True, help="such as mlp, or vit:patch=4:heads=3")
+    parser.add_argument("--depth", type=int)
+    parser.add_argument("--width", type=int)
+    parser.add_argument("--batch", type=int, default=128, help="images a step (128)")
+    parser.add_argument("--image-size", type=int, default=28, help="pixels a side (28)")
+    parser.add_argument("--channels", type=int, default=1, help="of an image (1)")
+    parser.add_argument("--classes", type=int, default=10)
 
 
 def describe(spec: str, given: argparse.Namespace) -> dict:
