@@ -12,6 +12,8 @@ rule train:
     resources:
         gpu=GPU,
         cpus_per_task=resources.cpus,
+        # processes that share the units of svp, each with as many of the CPUs, or a GPU of its own
+        ranks=1,
         mem_mb=resources.memory,
         runtime=resources.minutes,
     params:
@@ -25,5 +27,6 @@ rule train:
         # the training has written its checkpoint
         # not {threads}, which on a cluster are limited to the cores of the login node
         'exec "$PYTHON" -m svp_core.train {params.settings:q} --threads {resources.cpus_per_task}'
+        " --ranks {resources.ranks}"
         ' --data-dir "$SVP_DATA_DIR"'
         " --checkpoint {params.checkpoint:q} --output {output:q} > {log:q} 2>&1"
