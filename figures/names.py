@@ -30,6 +30,8 @@ LABELS = {
     "mono_forward": "Mono-Forward",
     "bayes_svp": "Bayes SVP",
     "noprop": "NoProp",
+    "pred": "pred",
+    "sim": "sim",
     "softhebb": "SoftHebb",
 }
 SHORT = 4  # letters
