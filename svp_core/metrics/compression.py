@@ -13,6 +13,8 @@ from svp_core.bayes.posterior import Posterior
 from svp_core.methods.bp import BP
 from svp_core.metrics import Inside
 
+READS_NETWORK = True  # which a pipeline has in no one place
+
 
 def of_layers(inside: Inside) -> dict[str, float | list[float]]:
     """Return these of a method; train_flops_sparse where one loss trains Gaussian weights."""

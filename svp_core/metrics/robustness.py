@@ -8,6 +8,7 @@ import torch
 
 from svp_core.metrics import Inside, accuracy, ece, nll
 
+READS_NETWORK = True  # which a pipeline has in no one place
 LEVELS = (25, 50, 100)  # percent of the standard deviation of pixels
 SEED = 0  # of the noise, the same for every network
 OF = {"accuracy": accuracy, "nll": nll, "ece": ece}
