@@ -139,6 +139,7 @@ def test_a_rank_that_is_killed_stops_the_others_and_the_run_goes_on(tmp_path, mo
     log = tmp_path / "rank_2.txt"
     with pipelines.ranks(tmp_path, command(tmp_path, long), 3) as processes:
         while "epoch 3/" not in (log.read_text() if log.exists() else ""):
+            assert all(one.is_alive() for one in processes), pipelines.printed(tmp_path, 3)
             time.sleep(0.01)
         processes[lost].kill()
         killed = time.monotonic()

@@ -12,6 +12,8 @@ from svp_core.parallel.stage import Batch, Passed
 class Arriving:
     """As many images as the first rank has, after the units of the ranks before."""
 
+    places = None  # only the first rank knows which images they are
+
     def __init__(self, size: int, receiver: Receiver):
         self.size, self.receiver, self.device = size, receiver, receiver.device
 
