@@ -130,7 +130,7 @@ def similarity_loss(compared: Tensor, labels: Tensor, classes: int) -> Tensor:
 class Unit(nn.Module):
     """Blocks and, unless the loss is pred, what compares their last activation."""
 
-    auxiliary = None
+    auxiliary = neurons = None
 
     def __init__(
         self, blocks: list[nn.Module], reduce: Callable[[Tensor], Tensor], compare: nn.Module | None

@@ -42,7 +42,7 @@ class Passed(NamedTuple):
 class Elsewhere(nn.Module):
     """Stands for a unit, or what belongs to it, that another rank has."""
 
-    auxiliary = None
+    auxiliary = neurons = None
 
 
 class Stage(Method):
