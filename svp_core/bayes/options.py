@@ -82,5 +82,6 @@ class SubspaceOptions(PosteriorOptions):
 class NetworkOptions(PosteriorOptions, MethodOptions):
     """Those of a network that one loss trains, in the way of bp."""
 
-    activation_checkpointing = "none"  # no options: when activations are kept, and updates made
+    # no options: which activations are kept, and when updates are made
+    activation_checkpointing, activations = "none", "all"
     update = "after"
