@@ -74,6 +74,20 @@ def test_losses_and_all_that_is_trained_are_those_of_the_plain_step(model, chose
     check(model, SETTINGS[chosen], recipe, **tolerance)
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_weights_follow_gradients_whatever_the_layout_of_the_images(layout):
+    """Grey images have both layouts at once; gradients of weights take that of the values."""
+    images, labels = batch((1, 8, 8))
+    images = images.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2).to(memory_format=layout)
+    after = {}
+    for step in ("plain", "fast"):
+        network = build("cnn", (1, 8, 8), **SIZES["cnn"])
+        recipe = {"image_shape": (1, 8, 8), "optimizer": "adamw", "lr": 0.01}
+        method = build_method(network, "svp", method_options={"step": step}, **recipe)
+        after[step] = torch.stack([losses_of_step(method, images, labels) for _ in range(4)])
+    torch.testing.assert_close(after["fast"], after["plain"], rtol=1e-3, atol=1e-3)
+
+
 @pytest.mark.parametrize("chosen", ["default", "codebook", "few rows", "private"])
 @pytest.mark.parametrize("model", SIZES)
 def test_so_they_are_in_bfloat16_as_far_as_it_tells(model, chosen):

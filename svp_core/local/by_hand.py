@@ -23,6 +23,8 @@ def gather(parameter: nn.Parameter | None, gradient: Tensor | None) -> None:
     if parameter is None:
         return
     if parameter.grad is None:
+        if gradient.stride() != parameter.stride():  # kernels of optimisers go by memory
+            gradient = torch.empty_like(parameter).copy_(gradient)
         parameter.grad = gradient
     else:
         parameter.grad += gradient
