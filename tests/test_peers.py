@@ -24,7 +24,8 @@ SIZES = {
 FEEDBACK = ["fa", "usf", "dfa", "sdfa", "drtp", "pepita", "ff", "symba", "sff"]
 LOCAL = ["sgr", "dgl", "auglocal", "infopro", "deep_supervision", "mono_forward", "biofo", "man"]
 LOCAL += ["hpff", "pred", "sim"]
-PEERS = [*FEEDBACK, *LOCAL]
+BEYOND = ["noprop", "softhebb"]
+PEERS = [*FEEDBACK, *LOCAL, *BEYOND]
 MODELS = {name: options.declared("methods", name).models or tuple(SIZES) for name in PEERS}
 CELLS = [(method, model) for method in PEERS for model in MODELS[method] if model in SIZES]
 

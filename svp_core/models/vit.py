@@ -53,8 +53,16 @@ class Embedding(nn.Module):
         channels, height, image_width = image_shape
         tokens = (height // patch) * (image_width // patch) + class_token
         self.patches = nn.Conv2d(channels, width, patch, stride=patch)
-        self.position = nn.Parameter(0.02 * torch.randn(1, tokens, width))
-        self.class_token = nn.Parameter(torch.zeros(1, 1, width)) if class_token else None
+        self.position = nn.Parameter(torch.empty(1, tokens, width))
+        self.class_token = nn.Parameter(torch.empty(1, 1, width)) if class_token else None
+        self.reset_parameters()
+
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        """Draw what is no layer's, as torch's own layers do theirs."""
+        self.position.copy_(0.02 * torch.randn(self.position.shape))
+        if self.class_token is not None:
+            self.class_token.zero_()
 
     def forward(self, images: Tensor) -> Tensor:
         tokens = self.patches(images).flatten(2).transpose(1, 2)
