@@ -28,6 +28,8 @@ LABELS = {
     "infopro": "InfoPro",
     "biofo": "Bio-FO",
     "mono_forward": "Mono-Forward",
+    "noprop": "NoProp",
+    "softhebb": "SoftHebb",
 }
 SHORT = 4  # letters
 # of datasets, models and methods; new ones follow by the alphabet

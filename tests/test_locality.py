@@ -28,6 +28,9 @@ KNOWN = {
     "biofo": LOCAL,
     "dgl": LOCAL,
     "man": ("1+1+1+0", "units", "no", True, *LOCAL[4:]),
+    "softhebb": ("0+0+0+0", "none", *LOCAL[2:-1], 0),
+    # blocks are those of one network of its chain, which no other one reaches
+    "noprop": ("3+2+1+0", "input", "chain", True, "backward", False, 4, 1, 1),
     "deep_supervision": ("3+2+1+0", "output", "chain", True, "backward", False, 4, 1, 1),
 }
 
