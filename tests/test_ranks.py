@@ -55,10 +55,26 @@ def test_the_figure_has_a_mean_a_series_and_a_band_from_the_best():
     (band,) = axes.patches
     assert band.get_x() == 1.25
     assert band.get_width() == pytest.approx(ranks.critical_difference(3, 4))
-    assert "Friedman's p = 0.1" in " ".join(texts(figure).split())
+    assert axes.get_title() == "4 cells: critical difference 1.7, p = 0.17"
     assert ranks.describe(table()).startswith(
         "Mean ranks over 4 cells: critical difference 1.7; BP"
     )
+
+
+def test_a_model_whose_cells_more_series_have_has_a_panel_of_its_own():
+    datasets = ["digits", "mnist", "fashion_mnist"]
+    whole = [table({"mlp": ACCURACY["mlp"]}, dataset=name) for name in datasets]
+    only = [table({"mlp": ["bp", "pepita"]}, dataset=name) for name in datasets]
+    only = [one[one["method"] == "pepita"] for one in only]
+    runs = pd.concat([*whole, table({"vit": ACCURACY["vit"]}), *only])
+    assert {name: part.shape for name, part in ranks.panels(runs).items()} == {
+        "all": (3, 4),
+        "MLP": (4, 3),
+    }
+    figure = ranks.draw(runs)
+    assert [axes.get_title().split(":")[0] for axes in figure.axes] == ["4 cells", "MLP, 3 cells"]
+    assert "without" not in texts(figure)
+    assert "Mean ranks over 3 cells of MLP: critical difference" in ranks.describe(runs)
 
 
 def test_too_few_cells_are_said():
