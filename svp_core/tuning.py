@@ -183,7 +183,7 @@ def final(study: Mapping, folder: Path) -> list[dict]:
     The choice is written beside them.
     """
     best = {
-        key: ranking([one.run for one in found], folder, study["seeds"])[0]
+        key: ranking([one.run for one in found], folder, study["seeds"], rules(study))[0]
         for key, found in finalists(study, folder).items()
     }
     chosen: dict = {}
@@ -222,19 +222,26 @@ def ruled(run: dict, rule: str | None) -> dict:
 def finalists(study: Mapping, folder: Path) -> dict[Key, list[Result]]:
     """Return the best trials of every family by the first seed; raises ConfigError."""
     return {
-        family: ranking(trials(study, *family), folder, study["seeds"][:1])[: study["finalists"]]
+        family: ranking(trials(study, *family), folder, study["seeds"][:1], rules(study))[
+            : study["finalists"]
+        ]
         for family in families(study)
     }
 
 
-def ranking(runs: list[dict], folder: Path, seeds: list[int]) -> list[Result]:
+def rules(study: Mapping) -> list[str]:
+    """Return the rules of inference that trials may be judged by beside their own."""
+    return [] if study.get("judged_by") == "own_rule" else options.names("local/inferences")
+
+
+def ranking(runs: list[dict], folder: Path, seeds: list[int], rules: list[str]) -> list[Result]:
     """Return trials by mean accuracy over the seeds, the best first, of equal ones the earlier.
 
     Raises ConfigError for the first record that is missing or of other settings.
     """
     stages = {seed: "again" for seed in seeds} | {seeds[0]: "first"}
     found = [
-        judged([read(run | {"seed": seed}, stage, folder) for seed, stage in stages.items()])
+        judged([read(run | {"seed": seed}, stage, folder) for seed, stage in stages.items()], rules)
         for run in runs
     ]
     return sorted(found, key=lambda one: -one.accuracy)
@@ -260,13 +267,14 @@ def read(run: dict, stage: str, folder: Path) -> dict:
     return record
 
 
-def judged(records: list[dict]) -> Result:
+def judged(records: list[dict], rules: list[str]) -> Result:
     """Return what one setting came to with all seeds: by the rule that is best on average.
 
-    A run that diverged counts as 0 %, of equal rules the first by name.
+    By their own where there are no rules. A run that diverged counts as 0 %, of equal rules the
+    first by name.
     """
     config, metrics = records[0]["config"], [one["metrics"] for one in records]
-    names = [(rule, f"accuracy_{rule}") for rule in options.names("local/inferences")]
+    names = [(rule, f"accuracy_{rule}") for rule in rules]
     scores = {
         rule: mean(one.get(name, 0.0) for one in metrics)
         for rule, name in names

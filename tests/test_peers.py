@@ -9,6 +9,7 @@ from suite_copy import ROOT, change, default_config
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional as F
 
+from svp_core import tuning
 from svp_core.config import options, resolve
 from svp_core.config.pairs import ConfigError
 from svp_core.cost.flops import count_flops
@@ -113,10 +114,46 @@ def test_the_impossible_is_refused_by_name(method, settings, message):
         resolve(run | settings)
 
 
-def test_the_config_of_the_peers_is_planned_and_leaves_out_what_is_not_defined():
+def planned_by(*files):
     config = default_config()
-    update_config(config, yaml.safe_load((ROOT / "config/peers.yaml").read_text()))
-    planned = {(run["method"], run["model"]) for run in Plan(config).grid.values()}
+    for file in files:
+        update_config(config, yaml.safe_load((ROOT / "config" / file).read_text()))
+    return config, Plan(config).grid.values()
+
+
+@pytest.mark.parametrize(
+    ("study", "configs"),
+    [
+        ("digits_trials", ["peers.yaml"]),
+        ("images_trials", ["peers.yaml", "peers_images.yaml"]),
+    ],
+)
+def test_every_method_has_the_rate_that_its_trials_chose(study, configs):
+    path = ROOT / "results/reference/peers" / study / "chosen.yaml"
+    chosen = yaml.safe_load(path.read_text())
+    _, runs = planned_by(*configs)
+    for task, families in chosen.items():
+        here = [run for run in runs if f"{run['dataset']}/{run['model']}" == task]
+        rates = {(run["method"], run["variant"]): run["recipe"]["lr"] for run in here}
+        names = {name: ("deep_supervision", name) for name in families if name == "detach"}
+        found = {name: rates[names.get(name, (name, "default"))] for name in families}
+        assert found == {name: one["recipe"]["lr"] for name, one in families.items()}, task
+        assert {method for method, _ in rates} == {key for key in families if key != "detach"}
+
+
+@pytest.mark.parametrize("name", ["peers_tuning", "peers_images_tuning"])
+def test_every_method_has_as_many_trials_of_the_same_rates(name):
+    study = tuning.read_study(ROOT / f"config/{name}.yaml")
+    for task, family in tuning.families(study):
+        ours, of_bp = (tuning.trials(study, task, one) for one in (family, "bp"))
+        assert [run["recipe"] for run in ours] == [run["recipe"] for run in of_bp]
+        assert len({run["recipe"]["lr"] for run in ours}) == 4
+        assert all(run["method_options"].keys() <= {"detach"} for run in ours)
+
+
+def test_the_config_of_the_peers_is_planned_and_leaves_out_what_is_not_defined():
+    config, runs = planned_by("peers.yaml")
+    planned = {(run["method"], run["model"]) for run in runs}
     assert planned >= {(method, model) for method, model in CELLS if model != "resnet"}
     left_out = config["grid"]["leave_out"]
     assert len(left_out) == len(set(PEERS)) * 3 - len({one for one in planned if one[0] in PEERS})

@@ -194,3 +194,19 @@ def test_a_run_that_diverged_counts_as_nothing_by_every_rule():
 def test_the_study_of_the_suite_is_read():
     study = tuning.read_study(Path(__file__).parents[1] / "config/tuning.yaml")
     assert len(list(tuning.families(study))) == 25
+
+
+def test_trials_may_be_judged_by_the_rule_that_they_have(tmp_path):
+    rules = {
+        ("lda.00", 100): {"stacked": 60.0, "last": 90.0},
+        ("lda.01", 100): {"stacked": 70.0, "last": 10.0},
+    }
+    own = STUDY | {"seeds": [100], "finalists": 1, "judged_by": "own_rule"}
+    for study, winner in ((own, "lda.01"), (own | {"judged_by": "best_rule"}, "lda.00")):
+        write(tmp_path, stage(tmp_path, "first", study=study), rules)
+        stage(tmp_path, "final", study=study)
+        chosen = yaml.safe_load((tmp_path / tuning.CHOICE).read_text())["digits/mlp"]["lda"]
+        assert chosen["trial"] == winner
+        assert chosen["method_options"]["inference"] == (
+            "stacked" if winner == "lda.01" else "last"
+        )
