@@ -55,7 +55,7 @@ def test_the_figure_has_a_mean_a_series_and_a_band_from_the_best():
     (band,) = axes.patches
     assert band.get_x() == 1.25
     assert band.get_width() == pytest.approx(ranks.critical_difference(3, 4))
-    assert axes.get_title() == "4 cells: critical difference 1.7, p = 0.17"
+    assert axes.get_title() == "4 cells: critical difference 1.7, p = 0.11"
     assert ranks.describe(table()).startswith(
         "Mean ranks over 4 cells: critical difference 1.7; BP"
     )
