@@ -29,6 +29,8 @@ LABELS = {
     "biofo": "Bio-FO",
     "mono_forward": "Mono-Forward",
     "noprop": "NoProp",
+    "pred": "pred",
+    "sim": "sim",
     "softhebb": "SoftHebb",
 }
 SHORT = 4  # letters

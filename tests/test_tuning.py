@@ -187,8 +187,9 @@ def test_a_missing_trial_and_one_of_other_settings_are_refused_by_name(tmp_path)
 def test_a_run_that_diverged_counts_as_nothing_by_every_rule():
     lost, well = diverged(), completed([90.0])
     well["metrics"] |= {"accuracy_last": 90.0, "accuracy_mean": 90.0}
-    assert tuning.judged([lost, well])[:2] == (45.0, "last")  # of equal rules the first
-    assert tuning.judged([lost, lost])[:2] == (0.0, None)
+    rules = ["last", "mean"]
+    assert tuning.judged([lost, well], rules)[:2] == (45.0, "last")  # of equal rules the first
+    assert tuning.judged([lost, lost], rules)[:2] == (0.0, None)
 
 
 def test_the_study_of_the_suite_is_read():
