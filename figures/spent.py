@@ -71,12 +71,25 @@ def draw_front(axes: Axes, part: pd.DataFrame, x: str) -> None:
     axes.set(xlim=limits[0], ylim=limits[1])
 
 
-def explanation(runs: pd.DataFrame, completed: pd.DataFrame) -> str:
+def near(part: pd.DataFrame) -> pd.DataFrame:
+    """The runs without series so far below most others that these would not be told apart.
+
+    That is below the outer fence of the means, three interquartile ranges, of a point at least,
+    under the lower quartile.
+    """
+    means = part.groupby(tables.SERIES)[Y].mean()
+    lower, upper = means.quantile([0.25, 0.75])
+    kept = means[means >= lower - 3 * max(upper - lower, 1)]
+    return part[pd.MultiIndex.from_frame(part[tables.SERIES]).isin(kept.index)]
+
+
+def explanation(runs: pd.DataFrame, completed: pd.DataFrame, far: int) -> str:
     """What points and line are, n, and how many runs have none."""
     text = f"Small points: seeds (n = {names.seeds(completed)}). Large: their mean."
     text += " Line: front of the means."
     diverged = len(runs) - len(completed)
-    return text + (f" Not shown: {diverged} diverged." if diverged else "")
+    text += f" Not shown: {diverged} diverged." if diverged else ""
+    return text + (f" Far below the axes: {far} means." if far else "")
 
 
 def draw(runs: pd.DataFrame, spent: Spent) -> Figure:
@@ -86,8 +99,11 @@ def draw(runs: pd.DataFrame, spent: Spent) -> Figure:
         return style.nothing("No training completed.")
     looks = style.looks(runs, completed)
     figure, panels = style.dataset_model_panels(completed)
+    far = 0
     for axes, part in panels:
-        for (method, variant), rows in part.groupby(tables.SERIES):
+        shown = near(part)
+        far += len(names.all_series(part)) - len(names.all_series(shown))
+        for (method, variant), rows in shown.groupby(tables.SERIES):
             draw_series(axes, rows, spent.column, looks[method, variant])
         axes.grid(axis="x")
         axes.margins(y=0.12)
@@ -100,7 +116,7 @@ def draw(runs: pd.DataFrame, spent: Spent) -> Figure:
     style.name_axes(figure, spent.title, "Test accuracy (%)")
     marks = {"linestyle": "none", "markersize": 6, "markerfacecolor": "none"}
     style.legend(figure, [style.handle(*one, **marks) for one in looks.items()])
-    style.note(figure, explanation(runs, completed))
+    style.note(figure, explanation(runs, completed, far))
     return figure
 
 

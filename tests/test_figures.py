@@ -200,6 +200,21 @@ def test_the_front_has_the_means_that_none_is_above_for_as_little():
     )
 
 
+def test_what_is_far_below_all_others_flattens_no_axis_and_is_counted():
+    accuracies = {"bp": 98.0, "svp": 98.0, "dfa": 97.9, "fa": 97.0, "sff": 98.1, "pepita": 20.0}
+    rows = [
+        {"dataset": "mnist", "model": model, "method": method, "variant": "default", "seed": 0}
+        | {"status": "completed", "test_accuracy": accuracy, "peak_memory_bytes": 2**20 + place}
+        for model in ("mlp", "cnn")
+        for place, (method, accuracy) in enumerate(accuracies.items())
+        if (model, method) != ("cnn", "pepita")
+    ]
+    figure = accuracy_memory.draw(pd.DataFrame(rows))
+    assert all(axes.get_ylim()[0] > 96 for axes in figure.axes)
+    assert [len(axes.collections) for axes in figure.axes] == [5, 5]
+    assert "Far below the axes: 1 means" in " ".join(texts(figure).split())
+
+
 def test_learning_curves_draw_seeds_and_their_mean():
     curves = pd.DataFrame(
         {"dataset": "mnist", "model": "mlp", "method": "dfa", "variant": "default",
