@@ -153,3 +153,18 @@ def test_the_config_of_the_peers_is_planned_and_leaves_out_what_is_not_defined()
         Plan(change(config, "grid.leave_out", ["digits/mlp/fa2"]))
     with pytest.raises(ConfigError, match="model: infopro is defined for cnn, resnet, not for"):
         Plan(change(config, "grid.leave_out", [one for one in left_out if "infopro" not in one]))
+
+
+def test_further_cells_have_the_same_methods_for_their_models():
+    here, there = (
+        {(run["method"], run["variant"], run["model"]) for run in planned_by(*files)[1]}
+        for files in (["peers.yaml"], ["peers.yaml", "peers_images.yaml"])
+    )
+    assert here - there == {one for one in here if one[1] in ("authors", "deep")}
+    _, runs = planned_by("peers.yaml", "peers_images.yaml")
+    for task in ("mnist/mlp", "fashion_mnist/mlp", "cifar10/cnn", "cifar10/vit"):
+        dataset, model = task.split("/")
+        found = {
+            run["method"] for run in runs if (run["dataset"], run["model"]) == (dataset, model)
+        }
+        assert found == {method for method, _, one in here if one == model}, task
