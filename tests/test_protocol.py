@@ -122,7 +122,7 @@ from svp_core.methods.bp import BP
 class Options(MethodOptions):
     """None beside those of bp."""
 
-    activation_checkpointing = "none"
+    activation_checkpointing, activations = "none", "all"
     update = "after"
 
 
