@@ -10,6 +10,7 @@ centred, and scaled by one number, before a dictionary is made of them.
 import argparse
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -17,23 +18,23 @@ from torch import Tensor
 
 from svp_core import tables
 from svp_core.config import resolve
-from svp_core.config.pairs import ConfigError, parse_pairs
+from svp_core.config.pairs import parse_pairs
 from svp_core.data.files import DataError
-from svp_core.data.loading import ResidentImages, load_images
+from svp_core.data.loading import ResidentImages, load_images, subset
 from svp_core.features.autoencoders import TopK, Variational, quality, train
 from svp_core.methods import Method
 from svp_core.runtime import commands
 from svp_core.runtime.device import prepare
 from svp_core.seeds import derive
 from svp_core.training.checkpoint import Saving
-from svp_core.training.run import build_method, fit
+from svp_core.training.run import build_method, fit, measure
 
 CPU = torch.device("cpu")
 TIMES = 4  # features an entry of an activation
 KL_WEIGHTS = (0.01, 0.1)
 
 
-@commands.command()
+@commands.command(DataError)
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return 0, or 1 after an error that the user can mend."""
     parser = commands.Parser(prog="python -m svp_core.sparse_features", description=__doc__)
@@ -46,11 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_data_dir(parser)
     given = parser.parse_intermixed_args(arguments)
     prepare(1)
-    try:
-        found = list(rows(given))
-    except (ConfigError, DataError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    found = list(rows(given))
     with tables.exit_on_error():
         frame = tables.from_rows(found, "sparse_features")
         tables.write({given.output: tables.csv_bytes(frame)})
@@ -69,7 +66,9 @@ def rows(given: argparse.Namespace) -> Iterator[dict]:
         train_images, test_images = load_images(config, given.data_dir, CPU)
         method = build_method(config, CPU)
         history = {"config": config, "curves": [], "position": None}
-        fit(method, history, train_images, test_images, Saving(None, 0))
+        looked_at = subset(test_images, config["metrics_images"])
+        look = partial(measure, method, test_images, looked_at)
+        fit(method, history, train_images, look, Saving(None, 0))
         place = {key: config[key] for key in ("dataset", "model", "method", "seed")}
         place["test_accuracy"] = history["curves"][-1]["test_accuracy"]
         seen, (new, labels) = activations(method, train_images)[0], activations(method, test_images)
