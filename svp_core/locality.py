@@ -14,10 +14,12 @@ from pathlib import Path
 from svp_core import tables
 from svp_core.auditing import forks, measures
 from svp_core.config import options
-from svp_core.config.pairs import ConfigError, parse_pairs
+from svp_core.config.pairs import parse_pairs
+from svp_core.runtime import commands
 from svp_core.runtime.device import prepare
 
 
+@commands.command()
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return 0, or 1 after an error that the user can mend."""
     parser = argparse.ArgumentParser(prog="python -m svp_core.locality", description=__doc__)
@@ -29,12 +31,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, required=True, help="table to write (CSV)")
     given = parser.parse_args(arguments)
     prepare(1)
-    try:
-        every = defined(given.model) if given.all else []
-        rows = list(audit([*every, *given.series], given.model))
-    except ConfigError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    every = defined(given.model) if given.all else []
+    rows = list(audit([*every, *given.series], given.model))
     with tables.exit_on_error():
         frame = tables.from_rows(rows, "locality")
         tables.write({given.output: tables.csv_bytes(frame)})

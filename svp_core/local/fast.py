@@ -87,7 +87,7 @@ class FastStep:
         output, features, back = self.passes[index](hidden)
         kept, mask = drop(features, unit)
         with method.autocast(hidden.device):
-            projected = at_least_float32(project(kept, unit))
+            projected = at_least_float32(unit.project(kept))
         if observe := self.observers[index]:
             observe(projected, labels, 1 / method.micro_batches)
         matrix = readout.weight if self.is_linear[index] else None
@@ -153,17 +153,6 @@ def drop(features: Tensor, unit: LocalUnit) -> tuple[Tensor, Tensor | None]:
         return features, None
     mask = F.dropout(torch.ones_like(features), unit.dropout, unit.training)
     return features * mask, mask
-
-
-def project(features: Tensor, unit: LocalUnit) -> Tensor:
-    """Return v (B, d0)."""
-    if unit.projection is None:
-        projected = unit.scale * features
-    else:
-        projected = F.linear(features, unit.projection)
-    if unit.noise and unit.training:
-        projected = projected + unit.noise * torch.randn_like(projected)
-    return projected
 
 
 def cross_entropy(logits: Tensor, targets: Tensor, share: float) -> tuple[Tensor, Tensor]:

@@ -50,13 +50,17 @@ class LocalUnit(nn.Module):
         if self.neurons is not None:
             features = self.neurons(features)
         kept = F.dropout(features, self.dropout, self.training) if self.dropout else features
+        return hidden, features, self.project(kept)
+
+    def project(self, kept: Tensor) -> Tensor:
+        """Return v_i (B, d0) of what dropout has left of phi(h_i) (B, d_i)."""
         if self.projection is None:
             projected = self.scale * kept
         else:
             projected = F.linear(kept, self.projection)
         if self.noise and self.training:
             projected = projected + self.noise * torch.randn_like(projected)
-        return hidden, features, projected
+        return projected
 
     def seen(self, hidden: Tensor) -> Tensor:
         """Return what phi is taken of: the activation, or what an auxiliary network makes of it."""
