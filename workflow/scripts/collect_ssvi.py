@@ -90,7 +90,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, required=True, help="table to write (CSV)")
     options = parser.parse_args(arguments)
 
-    records = runs_asked_for(options)
+    records = dict(runs_asked_for(options))
     pairs = zip(rows(records, "ssvi"), records.values(), strict=True)
     table = tables.from_rows((measured(*pair) for pair in pairs), "ssvi")
     texts = tables.files(options.output.with_suffix(""), [section(table, options.output.stem)])
