@@ -14,7 +14,8 @@ from workflow.planning import Plan
 from workflow.scripts import collect_ssvi, judge_claims
 from workflow.studies import Study
 
-PEERS = [name for name in CLAIMS if name.startswith("peer")]
+PEERS = [name for name, claim in CLAIMS.items() if claim["figure"] == "ablations/ssvi"]
+assert PEERS == ["peer 1", "peer 2", "peer 3"]
 
 
 def record(method: str, seed: int = 0, density: float | None = None, accuracy=95.0, ece=0.02):
