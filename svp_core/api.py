@@ -93,6 +93,8 @@ class Trainer:
         config.require_file("method", method)
         self.network, self.classes, self.image_shape = network, classes, tuple(image_shape)
         self.recipe = fill("", "recipe", recipe or {}, "recipe.")
+        if optimizer and self.recipe.lr_ratio != 1:
+            raise ConfigError("recipe.lr_ratio: of the recipe's own optimiser")
         self.again = partial(  # the same on another copy of the network
             Trainer, classes=classes, image_shape=image_shape, units=units, method=method,
             pool=pool, grid=grid, recipe={**(recipe or {}), "channels_last": False},
@@ -124,10 +126,9 @@ class Trainer:
         units = find_units(self.network) if units is None else units
         model = models.of_blocks(*cut(self.network, units), reduce, self.image_shape)
         sizes = Sizes(depth=len(model.blocks))
-        run = Run(
-            self.image_shape, self.classes, None, "own", sizes, self.recipe, lambda: model.widths
-        )
-        for offence in config.offences(run, options):
+        chosen = "own", sizes, name, options, self.recipe
+        run = Run(self.image_shape, self.classes, None, *chosen, lambda: model.widths)
+        for offence in config.offences(run):
             raise ConfigError(offence.removeprefix("method_options."))
         task = Task(self.image_shape, self.classes, self.recipe.train_images or 0)
         return methods.build(name, model, task, options, self.recipe, seed)

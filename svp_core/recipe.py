@@ -1,9 +1,10 @@
 """The recipe: how parameters are trained, the same for every method."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from math import cos, pi
 
 from torch import nn, optim
+from torch.optim.optimizer import ParamsT
 
 from svp_core.adamw import AdamW
 from svp_core.config.options import OptionSet, choice, flag, integer, number, option
@@ -32,6 +33,12 @@ class Options(OptionSet):
         " adamw's rates (svp_core/muon.py)",
     )
     lr: float = number(0.001, "peak learning rate", above=0)
+    lr_ratio: float = number(
+        1.0,
+        "rate of the last unit over that of the first, geometric between them; lr stays their"
+        " geometric mean. Of methods with local units",
+        above=0,
+    )
     weight_decay: float = number(0.0, "decoupled for adamw and muon, L2 for sgd", at_least=0)
     momentum: float = number(0.9, "of sgd and muon; adamw ignores it", at_least=0, below=1)
     warmup_epochs: float = number(
@@ -89,17 +96,48 @@ class Options(OptionSet):
             )
         if self.warmup_epochs > self.epochs:
             yield f"warmup_epochs: {self.warmup_epochs} exceeds epochs {self.epochs}"
+        if self.lr_ratio != 1 and not run.method.has_unit_rates:
+            yield f"lr_ratio: {run.method_name} has no local units of rates of their own; leave 1"
 
 
-def build_optimizer(parameters: Iterable[nn.Parameter], recipe: OptionSet) -> optim.Optimizer:
-    """Return the recipe's optimiser; `fused` keeps temporaries of the size of the model away."""
-    lr, decay = recipe.lr, recipe.weight_decay
+def build_optimizer(parameters: ParamsT, recipe: OptionSet) -> optim.Optimizer:
+    """Return the recipe's optimiser of parameters, or of groups, which may have a `factor` of lr.
+
+    `fused` keeps temporaries of the size of the model away.
+    """
+    settings = {"lr": recipe.lr, "weight_decay": recipe.weight_decay}
     if recipe.optimizer == "adamw":
-        return AdamW(parameters, lr=lr, weight_decay=decay)
-    momentum = recipe.momentum
-    if recipe.optimizer == "muon":
-        return Muon(parameters, lr=lr, weight_decay=decay, momentum=momentum)
-    return optim.SGD(parameters, lr=lr, momentum=momentum, weight_decay=decay, fused=True)
+        optimizer = AdamW(parameters, **settings)
+    elif recipe.optimizer == "muon":
+        optimizer = Muon(parameters, **settings, momentum=recipe.momentum)
+    else:
+        optimizer = optim.SGD(parameters, **settings, momentum=recipe.momentum, fused=True)
+    set_rate(optimizer, recipe.lr)
+    return optimizer
+
+
+def set_rate(optimizer: optim.Optimizer, lr: float) -> None:
+    """Set the rate of the next steps, times the factor of a group that has one."""
+    for group in optimizer.param_groups:
+        group["lr"] = lr * group.get("factor", 1.0)
+
+
+def unit_groups(units: Sequence[list[nn.Parameter]], recipe: OptionSet) -> list[dict]:
+    """Return the parameters of every unit, a group each, with the factor of its rate."""
+    last = len(units) - 1
+    powers = [place / last - 0.5 if last else 0.0 for place in range(len(units))]
+    return [
+        {"params": one, "factor": recipe.lr_ratio**power}
+        for one, power in zip(units, powers, strict=True)
+    ]
+
+
+def joined(groups: Iterable[Mapping]) -> list[dict]:
+    """Return the groups, those of one factor as one."""
+    found: dict[float, list] = {}
+    for group in groups:
+        found.setdefault(group.get("factor", 1.0), []).extend(group["params"])
+    return [{"params": one, "factor": factor} for factor, one in found.items()]
 
 
 def learning_rate(epochs_done: float, recipe: OptionSet) -> float:

@@ -204,6 +204,8 @@ def test_an_empty_loader_is_refused():
         ({"recipe": {"lr": -1}}, "recipe.lr: -1"),
         ({"pool": "cls", "units": ["0", "4"]}, "pool: it makes no vector"),
         ({"steps_per_epoch": 3, "optimizer": optim.SGD}, "steps_per_epoch: "),
+        ({"recipe": {"lr_ratio": 3}, "optimizer": optim.SGD}, "recipe.lr_ratio: of the recipe's"),
+        ({"recipe": {"lr_ratio": 3}, "method": "bp"}, "recipe.lr_ratio: bp has no local units"),
     ],
 )
 def test_wrong_settings_are_refused_in_a_line(settings, said):

@@ -38,7 +38,9 @@ CNN = [
 ]
 CASES = {
     "the recommended preset, all v seen by the last unit": STACKED,
-    "micro-batches of feature maps": [*CNN, "method=sll", "recipe.channels_last=true"],
+    "micro-batches of feature maps, a rate a unit": [
+        *(*CNN, "method=sll", "recipe.channels_last=true", "recipe.lr_ratio=3")
+    ],
     "mixed precision, what was read before sent whole": [
         *(*MLP, "method=svp", "recipe.precision=bfloat16"),
         "method_options={projection: identity, readout: private, alignment: feature_kl}",

@@ -1,7 +1,8 @@
 """What a method has in common whose weights are Gaussian: bound, exchange, sampled prediction."""
 
 import torch
-from torch import Tensor, nn, optim
+from torch import Tensor, optim
+from torch.optim.optimizer import ParamsT
 
 from svp_core.bayes.layers import Stochastic, layers_of, replaced
 from svp_core.bayes.options import PosteriorOptions
@@ -25,15 +26,14 @@ class Posterior(Method):
             self.subspace.attach(optimizer, layers_of(self))
         self.networks: list[list[Tensor]] | None = None
 
-    def optimizer(self, parameters: list[nn.Parameter]) -> optim.Optimizer:
+    def optimizer(self, parameters: ParamsT) -> optim.Optimizer:
         """Return the recipe's, which decays all but rho."""
-        spread = {id(layer.rho) for layer in layers_of(self)}
-        parameters = list(parameters)
-        means = [one for one in parameters if id(one) not in spread]
-        deviations = [one for one in parameters if id(one) in spread]
-        if not deviations:
-            return build_optimizer(means, self.recipe)
-        groups = [{"params": means}, {"params": deviations, "weight_decay": 0.0}]
+        spread, given, groups = {id(layer.rho) for layer in layers_of(self)}, list(parameters), []
+        for group in given if isinstance(given[0], dict) else [{"params": given}]:
+            means = [one for one in group["params"] if id(one) not in spread]
+            deviations = [one for one in group["params"] if id(one) in spread]
+            changes = {"params": means}, {"params": deviations, "weight_decay": 0.0}
+            groups += [group | one for one in changes if one["params"]]
         return build_optimizer(groups, self.recipe)
 
     def step(self, images: Tensor, labels: Tensor) -> None:

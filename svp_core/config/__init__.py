@@ -101,15 +101,15 @@ def refusals(
     def find_widths() -> list[int]:
         return model.block_widths or block_widths(config["model"], tuple(image_shape), sizes)
 
-    run = Run(tuple(image_shape), classes, train_size, config["model"], model, recipe, find_widths)
-    yield from offences(run, method)
+    chosen = config["model"], model, config["method"], method, recipe
+    yield from offences(Run(tuple(image_shape), classes, train_size, *chosen, find_widths))
     if recipe.batch_size == recipe.micro_batches:
         yield from one_value_offences(config["model"], tuple(image_shape), sizes)
 
 
-def offences(run: Run, method: options.OptionSet) -> Iterator[str]:
+def offences(run: Run) -> Iterator[str]:
     """Yield what recipe, model and method refuse in each other, each `key: reason`."""
-    named = {"recipe": run.recipe, "model_options": run.model, "method_options": method}
+    named = {"recipe": run.recipe, "model_options": run.model, "method_options": run.method}
     for path, one in named.items():
         for offence in options.refusals(one, run):
             yield f"{path}.{offence}"

@@ -29,6 +29,7 @@ class MethodOptions(options.OptionSet):
     """Base of the options of a method; `models` names those that it is defined for, () all."""
 
     models = ()
+    has_unit_rates = False  # whether recipe.lr_ratio tells its units apart
 
     def rows(self, classes: int) -> int | None:
         """Return the rows d0 of the projections, or None where nothing is projected."""
@@ -54,13 +55,15 @@ class MethodOptions(options.OptionSet):
 
 @dataclass(frozen=True)
 class Run:
-    """The other settings of a run, for refusals; images (C, H, W)."""
+    """The settings of a run, for refusals; images (C, H, W)."""
 
     image_shape: tuple[int, int, int]
     classes: int
     train_size: int | None  # images of the training set; None where a step is all there is
     model_name: str
     model: ModelOptions
+    method_name: str
+    method: MethodOptions
     recipe: options.OptionSet
     find_widths: Callable[[], list[int]]  # d_i of every block, which it may take torch to find
 

@@ -40,16 +40,13 @@ class Goodness(Method):
         self.probe = nn.Linear(sum(model.widths[1:]), task.classes)
         nn.init.zeros_(self.probe.weight)
         nn.init.zeros_(self.probe.bias)
-        self.optimizers = [self.optimizer(one.parameters()) for one in (*self.layers, self.probe)]
+        self.optimizers = [self.optimizer(one.parameters()) for one in self.layers]
+        of_probe = {"params": self.probe.parameters(), "factor": options.probe_rate}
+        self.optimizers.append(self.optimizer([of_probe]))
 
     def local_loss(self, right: Tensor, wrong: Tensor, place: int) -> Tensor:
         """Return the loss of a layer, of its activations (B, d) for right and wrong labels."""
         raise NotImplementedError
-
-    def set_learning_rate(self, lr: float) -> None:
-        super().set_learning_rate(lr)
-        for group in self.optimizers[-1].param_groups:
-            group["lr"] = self.options.probe_rate * lr
 
     def step(self, images: Tensor, labels: Tensor) -> None:
         shift = torch.randint(1, self.classes, labels.shape, device=labels.device)

@@ -13,6 +13,7 @@ class GreedyOptions(MethodOptions):
     inference: str = choice(
         "last", "mean", meaning="prediction of the last unit, or the mean of all log-posteriors"
     )
+    has_unit_rates = True
     # no options: svp's units are updated before the next one runs, and by no later loss
     update, overlap, own_weight = "fused", 0, 1.0
 

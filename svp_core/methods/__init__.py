@@ -1,18 +1,19 @@
 """Training methods, one file each, behind one interface."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn, optim
+from torch.optim.optimizer import ParamsT
 
 from svp_core import models
 from svp_core.config.options import OptionSet, fill
 from svp_core.config.pairs import ConfigError
 from svp_core.models import Model
-from svp_core.recipe import build_optimizer
+from svp_core.recipe import build_optimizer, joined, set_rate, unit_groups
 from svp_core.task import Task
 
 
@@ -115,15 +116,26 @@ class Method(nn.Module):
         share.backward(retain_graph=keep)
         return share.detach()
 
-    def optimizer(self, parameters: list[nn.Parameter]) -> optim.Optimizer:
-        """Return an optimiser of some parameters: the recipe's, unless overridden."""
+    def optimizer(self, parameters: ParamsT) -> optim.Optimizer:
+        """Return an optimiser of parameters, or groups: the recipe's, unless overridden."""
         return build_optimizer(parameters, self.recipe)
+
+    def unit_optimizers(
+        self,
+        units: list[list[nn.Parameter]],
+        common: Iterable[list[nn.Parameter]] = (),
+        together: bool = False,
+    ) -> list[optim.Optimizer]:
+        """Return one a unit, at its own rate, and one a part that is common; or one of all."""
+        groups = [*unit_groups(units, self.recipe), *({"params": one} for one in common)]
+        # a step of an optimiser has a price of its own: one does where all updates are made at once
+        held = [joined(groups)] if together else [[one] for one in groups]
+        return [self.optimizer(one) for one in held]
 
     def set_learning_rate(self, lr: float) -> None:
         """Set the rate of the next steps."""
         for optimizer in self.optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = lr
+            set_rate(optimizer, lr)
 
     def state(self) -> dict:
         """Return all that a later `load_state` needs to continue with the same numbers."""

@@ -43,7 +43,6 @@ def build(model: Model, task: Task, options: Options, recipe, seed: int) -> Baye
     make_stochastic(model.blocks, options, seed)
     method = svp.build(model, task, options, recipe, seed)
     method.__class__ = BayesSVP
-    held = [[p for group in one.param_groups for p in group["params"]] for one in method.optimizers]
-    method.optimizers = [method.optimizer(parameters) for parameters in held]
+    method.optimizers = [method.optimizer(one.param_groups) for one in method.optimizers]
     method.begin(options, task, seed)
     return method

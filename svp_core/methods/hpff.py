@@ -52,7 +52,7 @@ class HPFF(Greedy):
         self.pairs = nn.ModuleList(heads)
         for index, head in enumerate(self.pairs[:-1], start=1):
             self.own[index] += head.parameters()
-        self.optimizers = [self.optimizer(group) for group in self.own]
+        self.optimizers = self.unit_optimizers(self.own)
 
     def train_unit(self, index: int, part: Part) -> Tensor:
         part.chain = part.chain or Chain(overlap=1)

@@ -57,6 +57,7 @@ class Options(MethodOptions):
     inference: str = choice(
         "last", "mean", meaning="prediction of the last unit, or the mean of all log-posteriors"
     )
+    has_unit_rates = True
     overlap, own_weight = 0, 1.0  # no options: how far svp lets losses reach
 
     def refuse(self, run):

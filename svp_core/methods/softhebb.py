@@ -96,19 +96,13 @@ class SoftHebb(Method):
 
     def __init__(self, model: Model, task: Task, options: Options, recipe, seed: int):
         super().__init__(recipe)
-        self.reduce, self.hebbian_rate = model.reduce, options.hebbian_rate
+        self.reduce = model.reduce
         self.stack = nn.ModuleList(Competing(block, options) for block in model.blocks)
         self.head = head(model.widths[-1], task.classes, seed)
-        self.optimizers = [
-            *(optim.SGD([one.layer.weight], lr=recipe.lr, fused=True) for one in self.stack),
-            self.optimizer(self.head.parameters()),
-        ]
-
-    def set_learning_rate(self, lr: float) -> None:
-        super().set_learning_rate(lr)
-        for optimizer in self.optimizers[:-1]:
-            for group in optimizer.param_groups:
-                group["lr"] = self.hebbian_rate * lr
+        rate = options.hebbian_rate
+        groups = ({"params": one.layer.weight, "factor": rate} for one in self.stack)
+        self.optimizers = [optim.SGD([one], lr=rate * recipe.lr, fused=True) for one in groups]
+        self.optimizers.append(self.optimizer(self.head.parameters()))
 
     def step(self, images: Tensor, labels: Tensor) -> None:
         with torch.no_grad():

@@ -79,6 +79,7 @@ class Options(MethodOptions):
         meaning="how gradients are computed, equal up to rounding: plain by autograd, fast in"
         " closed form from the loss to phi(h) (svp_core/local/fast.py), auto fast where it can",
     )
+    has_unit_rates = True
 
     def read_widths(self, run) -> list[int]:
         """Return the length of phi of every unit, as it is read."""
@@ -142,9 +143,7 @@ class SVP(Method):
             raise ConfigError(
                 f"method_options.blocks: unit {self.own.index([]) + 1} has no parameters"
             )
-        # a step of an optimiser has a price of its own: one does for all updates after the sweep
-        groups = [*self.own, *common] if self.is_fused else [sum([*self.own, *common], [])]
-        self.optimizers = [self.optimizer(group) for group in groups]
+        self.optimizers = self.unit_optimizers(self.own, common, together=not self.is_fused)
 
     def step(self, images: Tensor, labels: Tensor) -> None:
         if self.fast:

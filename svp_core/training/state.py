@@ -87,9 +87,10 @@ def rate_fault(state: Mapping, recipe: OptionSet, steps: int) -> str | None:
     epoch, position = len(state["curves"]), state["position"]
     done = (epoch, position["step"]) if position else (epoch - 1, steps)
     wanted = learning_rate(done[0] + (done[1] - 1 + 0.5) / steps, recipe) if done[0] >= 0 else None
-    groups = (group for one in state["method"]["optimizers"] for group in one["param_groups"])
-    found = {group["lr"] for group in groups} - {wanted}
-    return f"curves, position: a learning rate of {found.pop():g} is not theirs" if found else None
+    for group in (one for held in state["method"]["optimizers"] for one in held["param_groups"]):
+        if wanted is None or group["lr"] != wanted * group.get("factor", 1.0):
+            return f"curves, position: a learning rate of {group['lr']:g} is not theirs"
+    return None
 
 
 def curves_fault(curves: Iterable[Mapping], epochs: int) -> str | None:
