@@ -3,7 +3,7 @@
 One column a dataset and model. Against the unit, 1 next to the image: share of the variance of the
 test images' activations phi(h) that is reconstructed, share of features that no training image
 activates, and share of a feature's main class in what activates it. A colour is a training method,
-a dash a kind of dictionary, variational ones by the weight of their KL. Thick: mean of the seeds;
+a dash a kind of dictionary, variational ones by the weight of their KL. Lines: mean of the seeds;
 bars: their range.
 """
 
@@ -21,15 +21,21 @@ VALUES = {"explained": "Explained variance", "dead": "Dead features", "purity": 
 
 def kinds(rows: pd.DataFrame) -> pd.Series:
     """How the figure calls the dictionary of every row."""
-    weights = rows["kl_weight"].map("variational, KL {:g}".format)
+    weights = rows["kl_weight"].map("KL {:g}".format)
     return weights.where(rows["dictionary"] == "variational", "top k")
+
+
+def ends(values: pd.Series) -> tuple[float, float]:
+    """The range of the seeds; the mean of equal values, which may be rounded, is in it."""
+    middle = values.mean()
+    return min(values.min(), middle), max(values.max(), middle)
 
 
 def draw_panel(axes: Axes, rows: pd.DataFrame, value: str, looks: dict, dashes: dict) -> None:
     """Draw one measure of every method and kind of dictionary against the unit."""
     for (method, kind), part in rows.groupby(["method", "kind"]):
         look = {"color": looks[method], "linestyle": dashes[kind], "markersize": 3, "marker": "o"}
-        bars = {"errorbar": ("pi", 100), "err_style": "bars", "legend": False}
+        bars = {"errorbar": ends, "err_style": "bars", "legend": False}
         sns.lineplot(part, x="unit", y=value, ax=axes, markeredgewidth=0, **bars, **look)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
 
@@ -43,16 +49,19 @@ def draw(table: pd.DataFrame) -> Figure:
     width = style.COLUMN if len(tasks) == 1 else style.PAGE
     figure, axes = style.panels(titles, len(tasks), (width, 1.4))
     looks = {method: one["color"] for (method, _), one in style.looks(rows).items()}
-    every = sorted(rows["kind"].unique(), key=names.natural)
+    every = sorted(rows["kind"].unique(), key=lambda one: (one != "top k", names.natural(one)))
     dashes = dict(zip(every, ["-", "--", ":", "-."] * len(every), strict=False))
     for place, panel in enumerate(axes):
         value, (_, _, part) = list(VALUES)[place // len(tasks)], tasks[place % len(tasks)]
         draw_panel(panel, part, value, looks, dashes)
-        panel.set(xlabel="Unit", ylabel=VALUES[value])
+    style.name_axes(figure, x="Unit")
+    for place, panel in enumerate(axes):
+        panel.set_ylabel(list(VALUES.values())[place // len(tasks)])
     handles = [Line2D([], [], color=one, label=names.label(m)) for m, one in looks.items()]
     handles += [Line2D([], [], color="0.4", linestyle=d, label=k) for k, d in dashes.items()]
     style.legend(figure, handles)
-    style.note(figure, f"Lines: mean of {rows['seed'].nunique()} seeds. Bars: their range.")
+    seeds = f"Lines: mean of {rows['seed'].nunique()} seeds. Bars: their range."
+    style.note(figure, f"{seeds} KL: variational dictionaries, by its weight.")
     return figure
 
 

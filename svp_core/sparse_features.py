@@ -30,7 +30,7 @@ from svp_core.training.checkpoint import Saving
 from svp_core.training.run import build_method, fit, measure
 
 CPU = torch.device("cpu")
-TIMES = 4  # features an entry of an activation
+TIMES = 2  # features an entry of an activation; of more most are dead where images are few
 KL_WEIGHTS = (0.01, 0.1)
 
 
@@ -41,8 +41,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("settings", nargs="+", help="key=value of a run, without method and seed")
     parser.add_argument("--methods", nargs="+", default=["bp", "svp"], help="bp svp")
     parser.add_argument("--seeds", type=commands.integer(1), default=3, help="of each (3)")
-    steps = "of a dictionary's training (500)"
-    parser.add_argument("--steps", type=commands.integer(1), default=500, help=steps)
+    steps = "of a dictionary's training (300)"
+    parser.add_argument("--steps", type=commands.integer(1), default=300, help=steps)
     parser.add_argument("--output", type=Path, required=True, help="table to write (CSV)")
     commands.add_data_dir(parser)
     given = parser.parse_intermixed_args(arguments)

@@ -85,10 +85,20 @@ def test_the_command_writes_a_table_that_the_figure_draws(tmp_path):
     table = tables.read(path, "sparse_features")
     counts = table.groupby(["method", "activation"]).size().to_dict()
     assert counts == {("bp", "h"): 6, ("svp", "h"): 6, ("svp", "v"): 6}
-    assert (table["features"] == 4 * table["width"]).all()
+    assert (table["features"] == 2 * table["width"]).all()
     figure.main([str(path), "--png", str(tmp_path / "f.png"), "--pdf", str(tmp_path / "f.pdf")])
     assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
     assert "top k" in figure.describe(table) and isinstance(table, pd.DataFrame)
+
+
+def test_seeds_that_agree_are_drawn():
+    """The mean of three equal numbers may be larger than they are."""
+    same = {"explained": 0.7, "dead": 0.1, "purity": 0.3}
+    place = {"dataset": "digits", "model": "mlp", "method": "svp", "unit": 1, "activation": "h"}
+    place |= {"dictionary": "top_k", "kl_weight": float("nan")}
+    table = pd.DataFrame([place | same | {"seed": seed} for seed in range(3)])
+    assert table["dead"].mean() > 0.1
+    assert len(figure.draw(table).axes) == 3
 
 
 def test_a_wrong_setting_is_refused(tmp_path, capsys):

@@ -59,7 +59,7 @@ class Variational(TopK):
 
 def train(autoencoder: TopK, values: Tensor, steps: int, lr: float = 0.003) -> None:
     """Fit an autoencoder to activations (N, d) by so many steps of Adam."""
-    optimizer = torch.optim.Adam(autoencoder.parameters(), lr=lr)
+    optimizer = torch.optim.Adam(autoencoder.parameters(), lr=lr, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for _ in range(steps):
         loss = autoencoder.loss(values[torch.randint(len(values), (128,))])
