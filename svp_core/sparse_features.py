@@ -30,7 +30,7 @@ from svp_core.training.checkpoint import Saving
 from svp_core.training.run import build_method, fit, measure
 
 CPU = torch.device("cpu")
-TIMES = 2  # features an entry of an activation; of more most are dead where images are few
+TIMES = 2  # features an entry of an activation; of four, three quarters were dead on digits
 KL_WEIGHTS = (0.01, 0.1)
 
 
