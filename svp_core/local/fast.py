@@ -40,7 +40,8 @@ class FastStep(Step):
     def keep(self, span: range) -> None:
         """Let go of all other units."""
         for index in set(range(len(self.units))).difference(span):
-            self.units[index] = self.readouts[index] = self.passes[index] = None
+            for one in (self.units, self.readouts, self.passes, self.observers):
+                one[index] = None
 
     def prepare(self, labels: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """Return -t / B (K, B) of the units before the last, and of the last; t as smoothed."""

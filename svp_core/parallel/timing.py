@@ -13,7 +13,8 @@ ROUNDS = 5
 def unit_seconds(method: SVP, images: Tensor, labels: Tensor, rounds: int = ROUNDS) -> list[float]:
     """Return the median seconds of every unit's training on a batch, which changes the method.
 
-    Labels move on by one image a round, as in svp_core.cost.measure.
+    Labels move on by one image a round, as in svp_core.cost.measure. What a rank prepares once a
+    batch, such as targets, is in the time of every unit.
     """
     step = method.train().step_kind
     found: list[list[float]] = [[] for _ in method.units]
