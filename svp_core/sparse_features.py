@@ -30,7 +30,6 @@ from svp_core.training.checkpoint import Saving
 from svp_core.training.run import build_method, fit, measure
 
 CPU = torch.device("cpu")
-TIMES = 2  # features an entry of an activation; of four, three quarters were dead on digits
 KL_WEIGHTS = (0.01, 0.1)
 
 
@@ -41,6 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("settings", nargs="+", help="key=value of a run, without method and seed")
     parser.add_argument("--methods", nargs="+", default=["bp", "svp"], help="bp svp")
     parser.add_argument("--seeds", type=commands.integer(1), default=3, help="of each (3)")
+    times = "features a dictionary has for an entry of the activation (4)"
+    parser.add_argument("--times", type=commands.integer(1), default=4, help=times)
     steps = "of a dictionary's training (300)"
     parser.add_argument("--steps", type=commands.integer(1), default=300, help=steps)
     parser.add_argument("--output", type=Path, required=True, help="table to write (CSV)")
@@ -74,7 +75,7 @@ def rows(given: argparse.Namespace) -> Iterator[dict]:
         seen, (new, labels) = activations(method, train_images)[0], activations(method, test_images)
         for (unit, what), values in seen.items():
             torch.manual_seed(derive(config["seed"], "dictionary", unit, what))
-            for row in dictionaries(values, new[unit, what], labels, given.steps):
+            for row in dictionaries(values, new[unit, what], labels, given):
                 yield place | {"unit": unit, "activation": what} | row
 
 
@@ -91,21 +92,23 @@ def activations(method: Method, images: ResidentImages) -> tuple[dict, Tensor]:
     return found, labels
 
 
-def dictionaries(seen: Tensor, new: Tensor, labels: Tensor, steps: int) -> Iterator[dict]:
+def dictionaries(
+    seen: Tensor, new: Tensor, labels: Tensor, given: argparse.Namespace
+) -> Iterator[dict]:
     """Yield what each kind of dictionary comes to, made of activations seen, judged on new ones."""
     middle = seen.mean(dim=0)
     scale = (seen - middle).square().mean().sqrt()
     seen, new = (seen - middle) / scale, (new - middle) / scale
-    width = seen.shape[1]
+    width, times = seen.shape[1], given.times
     active = max(4, width // 16)
-    sizes = {"width": width, "features": TIMES * width, "active": active}
-    makers = {("top_k", None): lambda: TopK(width, TIMES, active)} | {
-        ("variational", weight): lambda weight=weight: Variational(width, TIMES, active, weight)
+    sizes = {"width": width, "features": times * width, "active": active}
+    makers = {("top_k", None): lambda: TopK(width, times, active)} | {
+        ("variational", weight): lambda weight=weight: Variational(width, times, active, weight)
         for weight in KL_WEIGHTS
     }
     for (kind, weight), make in makers.items():
         dictionary = make()
-        train(dictionary, seen, steps)
+        train(dictionary, seen, given.steps)
         found = quality(dictionary, seen, new, labels)
         yield {"dictionary": kind, "kl_weight": weight} | sizes | found
 
