@@ -21,6 +21,24 @@ from svp_core.methods import Method, at_least_float32, update
 Back = Callable[[Tensor], None]  # takes the gradient by phi(h) (B, d_i) to the weights of a unit
 
 
+class Merged:
+    """Readout times projection (K, d_i), computed anew when one of them has changed."""
+
+    def __init__(self, unit: LocalUnit, readout: nn.Module):
+        self.unit, self.readout = unit, readout
+        self.parts, self.versions = [], []
+        product = torch.zeros(len(readout.weight), unit.projection.shape[1])
+        readout.register_buffer("merged", product, persistent=False)
+
+    def __call__(self) -> Tensor:
+        parts, product = [self.readout.weight, self.unit.projection], self.readout.merged
+        versions = [one._version for one in parts]  # they count changes in place
+        if versions != self.versions or [*map(id, parts)] != [*map(id, self.parts)]:
+            self.parts, self.versions = parts, versions
+            torch.mm(*parts, out=product)
+        return product
+
+
 class FastStep:
     """A training step of a method without overlap."""
 
@@ -32,11 +50,32 @@ class FastStep:
         self.passes = [Pass(unit, method) for unit in self.units]
         self.observers = [getattr(one, "observe", None) for one in self.readouts]
         self.is_linear = [hasattr(one, "weight") for one in self.readouts]
+        self.merged = [self.merge(*pair) for pair in zip(self.units, self.readouts, strict=True)]
+        self.has_rules = bool(method.observers)  # also at ranks that have none of them
+
+    def merge(self, unit: LocalUnit, readout: nn.Module) -> Merged | None:
+        """Return readout and projection as one matrix, where v itself is seldom looked at."""
+        is_aligned = self.method.alignments and self.alignment.BY == "projected"
+        if unit.projection is None or unit.noise or is_aligned:
+            return None
+        is_solved = hasattr(readout, "is_due") and hasattr(readout, "weight")
+        is_small = is_solved and len(readout.weight) < len(unit.projection)
+        return Merged(unit, readout) if is_small else None
+
+    def looks_at_v(self, index: int) -> bool:
+        """Whether a readout that is solved for, or a rule, takes in v of this step."""
+        share = 1 / self.method.micro_batches
+        if self.readouts[index].is_due(share):
+            return True
+        rules = [observe.__self__ for observe in self.method.observers]
+        known = (one.is_due(share) if hasattr(one, "is_due") else True for one in rules)
+        return self.has_rules and (not rules or any(known))
 
     def keep(self, span: range) -> None:
         """Let go of all other units."""
         for index in set(range(len(self.units))).difference(span):
             self.units[index] = self.readouts[index] = self.passes[index] = None
+            self.merged[index] = None
 
     @torch.no_grad()
     def __call__(self, images: Tensor, labels: Tensor) -> None:
@@ -86,12 +125,17 @@ class FastStep:
         method, unit, readout = self.method, self.units[index], self.readouts[index]
         output, features, back = self.passes[index](hidden)
         kept, mask = drop(features, unit)
-        with method.autocast(hidden.device):
-            projected = at_least_float32(unit.project(kept))
+        merged, projected = self.merged[index], None
+        if merged is None or self.looks_at_v(index):
+            with method.autocast(hidden.device):
+                projected = at_least_float32(unit.project(kept))
         if observe := self.observers[index]:
             observe(projected, labels, 1 / method.micro_batches)
         matrix = readout.weight if self.is_linear[index] else None
-        logits = projected if matrix is None else F.linear(projected, matrix, readout.bias)
+        if merged:
+            logits = F.linear(at_least_float32(kept), merged(), readout.bias)
+        else:
+            logits = projected if matrix is None else F.linear(projected, matrix, readout.bias)
         reading = Reading(features, projected, logits)
         share = 1 / len(labels) / method.micro_batches
         loss, error = cross_entropy(logits, targets[index == len(self.units) - 1], share)
@@ -106,6 +150,8 @@ class FastStep:
         if align:
             loss, by_v = align(loss, error if matrix is None else error @ matrix)
             find = partial(unprojected, by_v, unit.projection, unit.scale)
+        elif merged:
+            find = partial(torch.mm, error, merged())
         else:
             find = partial(unread, error, matrix, unit.projection, unit.scale)
         back(find() if mask is None else find() * mask)  # a name would keep it to the end
