@@ -14,29 +14,12 @@ from torch.nn import functional as F
 
 from svp_core import local, pooling
 from svp_core.local import by_hand
+from svp_core.local.merged import Merged, merge
 from svp_core.local.unit import LocalUnit, Reading
 from svp_core.local.watch import Watch
 from svp_core.methods import Method, at_least_float32, update
 
 Back = Callable[[Tensor], None]  # takes the gradient by phi(h) (B, d_i) to the weights of a unit
-
-
-class Merged:
-    """Readout times projection (K, d_i), computed anew when one of them has changed."""
-
-    def __init__(self, unit: LocalUnit, readout: nn.Module):
-        self.unit, self.readout = unit, readout
-        self.parts, self.versions = [], []
-        product = torch.zeros(len(readout.weight), unit.projection.shape[1])
-        readout.register_buffer("merged", product, persistent=False)
-
-    def __call__(self) -> Tensor:
-        parts, product = [self.readout.weight, self.unit.projection], self.readout.merged
-        versions = [one._version for one in parts]  # they count changes in place
-        if versions != self.versions or [*map(id, parts)] != [*map(id, self.parts)]:
-            self.parts, self.versions = parts, versions
-            torch.mm(*parts, out=product)
-        return product
 
 
 class FastStep:
@@ -50,17 +33,10 @@ class FastStep:
         self.passes = [Pass(unit, method) for unit in self.units]
         self.observers = [getattr(one, "observe", None) for one in self.readouts]
         self.is_linear = [hasattr(one, "weight") for one in self.readouts]
-        self.merged = [self.merge(*pair) for pair in zip(self.units, self.readouts, strict=True)]
+        for one, unit, readout in zip(self.passes, self.units, self.readouts, strict=True):
+            is_aligned = method.alignments and self.alignment.BY == "projected"
+            one.merged = None if is_aligned else merge(unit, readout)
         self.has_rules = bool(method.observers)  # also at ranks that have none of them
-
-    def merge(self, unit: LocalUnit, readout: nn.Module) -> Merged | None:
-        """Return readout and projection as one matrix, where v itself is seldom looked at."""
-        is_aligned = self.method.alignments and self.alignment.BY == "projected"
-        if unit.projection is None or unit.noise or is_aligned:
-            return None
-        is_solved = hasattr(readout, "is_due") and hasattr(readout, "weight")
-        is_small = is_solved and len(readout.weight) < len(unit.projection)
-        return Merged(unit, readout) if is_small else None
 
     def looks_at_v(self, index: int) -> bool:
         """Whether a readout that is solved for, or a rule, takes in v of this step."""
@@ -75,7 +51,6 @@ class FastStep:
         """Let go of all other units."""
         for index in set(range(len(self.units))).difference(span):
             self.units[index] = self.readouts[index] = self.passes[index] = None
-            self.merged[index] = None
 
     @torch.no_grad()
     def __call__(self, images: Tensor, labels: Tensor) -> None:
@@ -125,7 +100,7 @@ class FastStep:
         method, unit, readout = self.method, self.units[index], self.readouts[index]
         output, features, back = self.passes[index](hidden)
         kept, mask = drop(features, unit)
-        merged, projected = self.merged[index], None
+        merged, projected = self.passes[index].merged, None
         if merged is None or self.looks_at_v(index):
             with method.autocast(hidden.device):
                 projected = at_least_float32(unit.project(kept))
@@ -160,6 +135,8 @@ class FastStep:
 
 class Pass:
     """The way of a unit from its input to phi(h), and back."""
+
+    merged: Merged | None = None  # from phi(h) to logits
 
     def __init__(self, unit: LocalUnit, method: Method):
         self.unit, self.method = unit, method
