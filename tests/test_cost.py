@@ -1,15 +1,13 @@
 """What steps cost: closed forms against counts, the law of depth, the command lines."""
 
 import json
-import time
 from types import SimpleNamespace
 
 import pytest
 import torch
 
 from svp_core.config import resolve
-from svp_core.cost import cells, largest, measure, simulate
-from svp_core.cost.energy import idle_power, step_energy
+from svp_core.cost import cells, energy, largest, measure, simulate
 from svp_core.cost.flops import count_flops, macs
 from svp_core.planned import other_settings
 from svp_core.runtime.meters import Meter
@@ -125,23 +123,26 @@ def test_without_a_law_no_depth_is_reported():
     assert largest.find_law(size, [4, 8], 1) == (4, None)
 
 
-def test_energy_of_a_step_is_without_that_of_an_idle_device():
+def test_energy_of_a_step_is_without_that_of_an_idle_device(monkeypatch):
     """A device that takes 10 W, and 2 J more a step: 2000 mJ a step."""
-    state = {"steps": 0}
-    start = time.perf_counter()
+    state = {"seconds": 0.0, "steps": 0}
+
+    def sleep(seconds: float) -> None:
+        state["seconds"] += seconds
 
     def read() -> float:
-        return 10 * (time.perf_counter() - start) + 2 * state["steps"]
+        return 10 * state["seconds"] + 2 * state["steps"]
 
     def step():
-        time.sleep(0.01)
+        sleep(0.01)
         state["steps"] += 1
 
+    monkeypatch.setattr(energy, "clock", lambda device: state["seconds"])
+    monkeypatch.setattr(energy, "time", SimpleNamespace(sleep=sleep))
     cpu = torch.device("cpu")
-    idle = idle_power(cpu, read, seconds=0.2)
-    assert idle == pytest.approx(10, rel=0.05)
-    spent = step_energy(step, cpu, read, idle, seconds=0.2)
-    assert spent == pytest.approx(2000, rel=0.05)
+    idle = energy.idle_power(cpu, read, seconds=0.2)
+    assert idle == pytest.approx(10)
+    assert energy.step_energy(step, cpu, read, idle, seconds=0.2) == pytest.approx(2000)
 
 
 def test_a_meter_adds_up_and_knows_no_energy_without_a_counter():

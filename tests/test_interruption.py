@@ -6,17 +6,19 @@ import os
 import signal
 import subprocess
 import sys
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
 import small_sets
-from test_training import CUDA, ROOT, Killed, run, without_times
+from test_training import CUDA, ROOT, Killed, once_then, run, without_times
 
 from svp_core import fetch
 from svp_core.methods.svp import SVP
 from svp_core.runtime import interruption, lock
 from svp_core.runtime.files import OutputError
 from svp_core.train import main
+from svp_core.training import run as training
 from svp_core.training.checkpoint import Saving
 
 STEPS = 12  # an epoch of 1,257 digits in batches of 100
@@ -179,17 +181,13 @@ def test_signals_to_a_whole_job_spare_the_workers_until_the_checkpoint_is_writte
     small_sets.write_folder(tmp_path / "imagenette2-tiny")
     fetch.fetch("imagenette", tmp_path)
     settings = ["dataset=imagenette", "model=cnn", "method=svp", "seed=0", "recipe.batch_size=8"]
-    settings += ["model_options.width=4", "recipe.augmentation=[crop, flip]", "recipe.epochs=8"]
+    settings += ["model_options.width=4", "recipe.augmentation=[crop, flip]", "recipe.epochs=3"]
     settings += ["--data-dir", str(tmp_path)]
     folder = tmp_path / "runs"
     folder.mkdir()
-    # as Slurm does: every process of the job gets the signal
-    program = "import sys, small_sets, svp_core.datasets.imagenette as set_;"
-    program += "set_.FACTS = small_sets.tiny_images();"
-    program += "from svp_core.train import main; sys.exit(main(sys.argv[1:]))"
-    environment = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(
-        [sys.executable, "-c", program, *command(folder, settings)],
+        [sys.executable, "tests/leaving_job.py", *command(folder, settings)],
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,
@@ -197,10 +195,9 @@ def test_signals_to_a_whole_job_spare_the_workers_until_the_checkpoint_is_writte
         text=True,
         start_new_session=True,
     )
-    read_until(process, "epoch 2/")
-    os.killpg(process.pid, signal.SIGTERM)
     printed, _ = process.communicate(timeout=600)
     assert process.returncode == 75, printed
+    assert "interrupted by SIGTERM after epoch 1" in printed
     assert (folder / "run.pt").exists()
     resumed = run(folder, settings)
     whole = run(folder, settings, "whole")
@@ -234,20 +231,22 @@ def test_two_processes_give_one_record(tmp_path):
     assert sum("taking the record" in text for text in printed) == 1
 
 
-@pytest.mark.slow
-def test_who_waits_continues_when_the_other_is_killed(tmp_path):
-    first = start(tmp_path, LONG)
-    read_until(first, "epoch 5/")
-    first.send_signal(signal.SIGSTOP)  # or it might end before the second has come
-    second = start(tmp_path, LONG)
+def stopped_in_epoch_2(folder: Path, settings: list[str]) -> None:
+    training.evaluate = once_then(lambda: os.kill(os.getpid(), signal.SIGSTOP))
+    run(folder, settings)
+
+
+def test_who_waits_continues_when_the_other_is_killed(tmp_path, undisturbed):
+    first = get_context("fork").Process(target=stopped_in_epoch_2, args=(tmp_path, NOISY))
+    first.start()
+    assert os.WIFSTOPPED(os.waitpid(first.pid, os.WUNTRACED)[1])
+    second = start(tmp_path, NOISY)
     read_until(second, "waiting for another process")
     first.kill()
-    first.wait()
+    first.join()
     printed, _ = second.communicate(timeout=600)
     assert "continuing after epoch" in printed and "epoch 1/" not in printed
-    assert without_times(json.loads((tmp_path / "run.json").read_text())) == without_times(
-        run(tmp_path, LONG, "whole")
-    )
+    assert without_times(json.loads((tmp_path / "run.json").read_text())) == undisturbed
 
 
 def test_who_waits_leaves_when_asked_to(tmp_path):

@@ -4,8 +4,7 @@ import json
 import os
 import platform
 import signal
-import subprocess
-import sys
+from multiprocessing import get_context
 from pathlib import Path
 
 import jsonschema
@@ -116,28 +115,29 @@ KILLED = [("svp", "mlp"), ("svp", "cnn"), ("predsim", "cnn"), ("local_lda", "cnn
 
 
 @pytest.mark.parametrize(("method", "model"), KILLED)
-def test_a_killed_run_ends_with_the_numbers_of_an_uninterrupted_one(tmp_path, method, model):
+def test_a_killed_run_ends_with_the_numbers_of_an_uninterrupted_one(
+    tmp_path, method, model, capsys
+):
     settings = ["dataset=digits", f"model={model}", f"method={method}", "seed=0"]
-    settings += ["recipe.epochs=60"]
+    settings += ["recipe.epochs=4"]
     settings += ["model_options.depth=4", "model_options.width=16", "recipe.batch_size=100"]
     uninterrupted = run(tmp_path, settings, "uninterrupted")
 
-    output, checkpoint = tmp_path / "killed.json", tmp_path / "killed.pt"
-    command = [sys.executable, "-m", "svp_core.train", *settings, "--threads", "1"]
-    command += ["--output", str(output), "--checkpoint", str(checkpoint)]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    for line in process.stdout:
-        if line.startswith("epoch 4/"):
-            os.kill(process.pid, signal.SIGKILL)
-            break
-    process.stdout.close()
-    assert process.wait() == -signal.SIGKILL
-    assert checkpoint.exists() and not output.exists()
+    killed = get_context("fork").Process(target=killed_in_epoch_2, args=(tmp_path, settings))
+    killed.start()
+    killed.join()
+    assert killed.exitcode == -signal.SIGKILL
+    assert (tmp_path / "killed.pt").exists() and not (tmp_path / "killed.json").exists()
 
-    resumed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert "continuing after epoch" in resumed.stdout
-    assert "epoch 1/" not in resumed.stdout
-    assert without_times(json.loads(output.read_text())) == without_times(uninterrupted)
+    capsys.readouterr()
+    assert without_times(run(tmp_path, settings, "killed")) == without_times(uninterrupted)
+    printed = capsys.readouterr().out
+    assert "continuing after epoch" in printed and "epoch 1/" not in printed
+
+
+def killed_in_epoch_2(folder: Path, settings: list[str]) -> None:
+    training.evaluate = once_then(lambda: os.kill(os.getpid(), signal.SIGKILL))
+    run(folder, settings, "killed")
 
 
 def test_a_diverging_run_keeps_its_curves_and_succeeds(tmp_path):

@@ -13,6 +13,7 @@ from workflow import warm
 
 ROOT = Path(__file__).parents[1]
 ONE = {"OMP_NUM_THREADS": "1"}
+SECONDS = 300  # that a test waits for a process, on a busy machine
 SCRIPT = """\
 import os, signal, sys, time
 with open(f"/proc/{os.getppid()}/cmdline") as parent:
@@ -26,11 +27,11 @@ if "crash" in sys.argv:
 if "wait" in sys.argv:
     signal.signal(signal.SIGUSR1, lambda *_: sys.exit(75))
     print("ready", flush=True)
-    time.sleep(60)
+    time.sleep(600)
 """
 
 
-def wait_for(is_there, seconds: float = 20) -> None:
+def wait_for(is_there, seconds: float = SECONDS) -> None:
     end = time.monotonic() + seconds
     while not is_there():
         assert time.monotonic() < end
@@ -45,7 +46,7 @@ def python():
     yield client
     server = warm.servers.pop()
     server.stdin.close()
-    assert server.wait(20) == 0 and not client.parent.exists()
+    assert server.wait(SECONDS) == 0 and not client.parent.exists()
 
 
 def call(python: Path, folder: Path, *words: str, **environment) -> subprocess.CompletedProcess:
@@ -92,7 +93,7 @@ def test_signals_reach_the_job(python, tmp_path, number, code):
     ) as process:
         assert [process.stdout.readline() for _ in range(2)][1] == "ready\n"
         process.send_signal(number)
-        assert process.wait(20) == code
+        assert process.wait(SECONDS) == code
 
 
 @pytest.mark.parametrize("environment", [{"OMP_NUM_THREADS": "2"}, {}])

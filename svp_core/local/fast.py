@@ -15,18 +15,22 @@ from torch.nn import functional as F
 from svp_core import local, pooling
 from svp_core.local import by_hand
 from svp_core.local.merged import Merged, merge
+from svp_core.local.step import Step
 from svp_core.local.unit import LocalUnit, Reading
 from svp_core.local.watch import Watch
-from svp_core.methods import Method, at_least_float32, update
+from svp_core.methods import Method, at_least_float32
 
 Back = Callable[[Tensor], None]  # takes the gradient by phi(h) (B, d_i) to the weights of a unit
 
 
-class FastStep:
+class FastStep(Step):
     """A training step of a method without overlap."""
 
+    has_graph = False  # but within units that are not passed by hand
+
     def __init__(self, method: Method, classes: int):
-        self.method, self.options, self.classes = method, method.options, classes
+        super().__init__(method)
+        self.options, self.classes = method.options, classes
         self.alignment = local.load("alignments", self.options.alignment)
         # lists, as to ask a module for another one takes its time
         self.units, self.readouts = list(method.units), list(method.readouts)
@@ -36,7 +40,6 @@ class FastStep:
         for one, unit, readout in zip(self.passes, self.units, self.readouts, strict=True):
             is_aligned = method.alignments and self.alignment.BY == "projected"
             one.merged = None if is_aligned else merge(unit, readout)
-        self.has_rules = bool(method.observers)  # also at ranks that have none of them
 
     def looks_at_v(self, index: int) -> bool:
         """Whether a readout that is solved for, or a rule, takes in v of this step."""
@@ -45,39 +48,15 @@ class FastStep:
             return True
         rules = [observe.__self__ for observe in self.method.observers]
         known = (one.is_due(share) if hasattr(one, "is_due") else True for one in rules)
-        return self.has_rules and (not rules or any(known))
+        return self.method.keeps_shown and (not rules or any(known))
 
     def keep(self, span: range) -> None:
         """Let go of all other units."""
         for index in set(range(len(self.units))).difference(span):
-            self.units[index] = self.readouts[index] = self.passes[index] = None
+            for one in (self.units, self.readouts, self.passes, self.observers):
+                one[index] = None
 
-    @torch.no_grad()
-    def __call__(self, images: Tensor, labels: Tensor) -> None:
-        """Train on a batch (B, C, H, W), (B,), as the plain step does."""
-        method, parts = self.method, range(self.method.micro_batches)
-        hidden, labels = (list(one.chunk(len(parts))) for one in (images, labels))
-        targets = [self.targets(known, images.dtype) for known in labels]
-        previous: list[Reading | None] = [None for _ in parts]
-        shown, losses = [[] for _ in parts], []
-        for index in range(len(self.units)):
-            shares = []
-            for place in parts:
-                hidden[place], previous[place], loss = self.train(
-                    index, hidden[place], previous[place], labels[place], targets[place]
-                )
-                shares.append(loss)
-                if method.observers:
-                    shown[place].append(previous[place].projected)
-            if method.is_fused:
-                update(method.optimizers[index])
-            losses.append(sum(shares[1:], start=shares[0]))
-        for optimizer in method.optimizers[len(self.units) if method.is_fused else 0 :]:
-            update(optimizer)
-        method.add("unit_loss", torch.stack(losses))
-        method.conclude(shown, previous, labels)
-
-    def targets(self, labels: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    def prepare(self, labels: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """Return -t / B (K, B) of the units before the last, and of the last; t as smoothed."""
         method = self.method
         share, smoothing = 1 / len(labels) / method.micro_batches, method.recipe.label_smoothing
@@ -94,9 +73,8 @@ class FastStep:
         hidden: Tensor,
         previous: Reading | None,
         labels: Tensor,
-        targets: tuple[Tensor, Tensor],
+        prepared: tuple[Tensor, Tensor],
     ) -> tuple[Tensor, Reading, Tensor]:
-        """Add a unit's gradients; return its activation, its reading, its share of the loss."""
         method, unit, readout = self.method, self.units[index], self.readouts[index]
         output, features, back = self.passes[index](hidden)
         kept, mask = drop(features, unit)
@@ -113,7 +91,7 @@ class FastStep:
             logits = projected if matrix is None else F.linear(projected, matrix, readout.bias)
         reading = Reading(features, projected, logits)
         share = 1 / len(labels) / method.micro_batches
-        loss, error = cross_entropy(logits, targets[index == len(self.units) - 1], share)
+        loss, error = cross_entropy(logits, prepared[index == len(self.units) - 1], share)
         align = method.alignments and previous is not None and partial(
             self.alignment.add_to, reading=reading, previous=previous,
             share=share * self.options.beta, options=self.options,

@@ -16,11 +16,12 @@ from svp_core.config.options import choice, flag, integer, number, part
 from svp_core.config.pairs import ConfigError
 from svp_core.config.run import MethodOptions
 from svp_core.local import inside
-from svp_core.local.chain import Chain
 from svp_core.local.fast import FastStep
 from svp_core.local.making import alignments, grouped, inference_rules, projection
+from svp_core.local.plain import PlainStep
+from svp_core.local.step import Batch, Step
 from svp_core.local.unit import LocalUnit, Reading, parameters_of
-from svp_core.methods import Layer, Method, Predictions, at_least_float32, update
+from svp_core.methods import Layer, Method, Predictions, at_least_float32
 from svp_core.models import Model
 from svp_core.task import Task
 
@@ -132,6 +133,7 @@ class SVP(Method):
         self.alignments = alignments
         self.with_state = nn.ModuleList(one for one in alignments if isinstance(one, nn.Module))
         self.observers = [one.observe for one in rules.values() if hasattr(one, "observe")]
+        self.keeps_shown = bool(self.observers)  # also at ranks that have none of them
         self.is_fused = options.update == "fused"
         if options.overlap >= len(units):
             raise ConfigError(
@@ -147,51 +149,20 @@ class SVP(Method):
         self.optimizers = [self.optimizer(group) for group in groups]
 
     def step(self, images: Tensor, labels: Tensor) -> None:
-        if self.fast:
-            return self.fast(images, labels)
-        parts, overlap = self.micro_batches, self.options.overlap
-        hidden, labels = (list(one.chunk(parts)) for one in (images, labels))
-        chains = [Chain(overlap) for _ in range(parts)]
-        previous: list[Reading | None] = [None] * parts
-        shown, losses = [[] for _ in range(parts)], []  # v of all units, if anyone wants it
-        for index in range(len(self.units)):
-            shares = []
-            for place in range(parts):
-                output, reading = self.read(index, hidden[place], labels[place])
-                loss = self.local_loss(reading, previous[place], labels[place], index)
-                shares.append(self.accumulate(loss, keep=overlap > 0))
-                chains[place].backward(hidden[place])
-                blocks = self.units[index].blocks
-                hidden[place] = chains[place].append(hidden[place], blocks, output)
-                previous[place] = reading.detach()
-                if self.observers:
-                    shown[place].append(previous[place].projected)
-            self.weigh(index)
-            if self.is_fused and index >= overlap:
-                update(self.optimizers[index - overlap])
-            losses.append(sum(shares[1:], start=shares[0]))
-        # the last units, and readouts of several, have gathered the gradients of all later losses
-        for optimizer in self.optimizers[len(self.units) - overlap if self.is_fused else 0 :]:
-            update(optimizer)
-        self.add("unit_loss", torch.stack(losses))
-        self.conclude(shown, previous, labels)
+        self.step_kind(images, labels)
 
-    def weigh(self, index: int) -> None:
-        """Scale the gradient of a unit's own loss in its blocks, which later ones will add to."""
-        if self.options.own_weight != 1 and index < len(self.units) - 1:
-            weights = self.units[index].blocks.parameters()
-            gradients = [one.grad for one in weights if one.grad is not None]
-            torch._foreach_mul_(gradients, self.options.own_weight)
+    @property
+    def step_kind(self) -> Step:
+        """What takes a step: autograd, unless closed forms of equal numbers are there."""
+        return self.fast or PlainStep(self)
 
-    def conclude(
-        self, shown: list[list[Tensor]], last: list[Reading], labels: list[Tensor]
-    ) -> None:
+    def conclude(self, batch: Batch) -> None:
         """Show a step to what learns from all units, or the last one, or follows their weights."""
         if self.target is not None:
-            for reading, known in zip(last, labels, strict=True):
+            for reading, known in zip(batch.previous, batch.labels, strict=True):
                 self.target.observe(reading.logits, known, 1 / self.micro_batches)
         for observe in self.observers:
-            for values, known in zip(shown, labels, strict=True):
+            for values, known in zip(batch.shown, batch.labels, strict=True):
                 observe(values, known, 1 / self.micro_batches)
         for unit in self.units:
             if follow := getattr(unit.auxiliary, "follow", None):

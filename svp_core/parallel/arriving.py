@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from svp_core.parallel.link import Receiver
-from svp_core.parallel.stage import Batch, Passed
+from svp_core.parallel.stage import Message, Passed
 
 
 class Arriving:
@@ -22,7 +22,7 @@ class Arriving:
 
     def shuffled(
         self, batch_size: int, seed: int, epoch: int, skipped: int = 0
-    ) -> Iterator[tuple[Batch, list[Tensor]]]:
+    ) -> Iterator[tuple[Message, list[Tensor]]]:
         """Yield the batches of an epoch; the next one comes while one is trained on.
 
         None comes after one with which the ranks are interrupted.
@@ -30,9 +30,9 @@ class Arriving:
         left = self.size // batch_size - skipped
         posted = self.receiver.post() if left else None
         while posted:
-            batch, left = self.receiver.take(posted), left - 1
-            posted = self.receiver.post() if left and int(batch.order) <= 0 else None
-            yield batch, batch.labels
+            message, left = self.receiver.take(posted), left - 1
+            posted = self.receiver.post() if left and int(message.order) <= 0 else None
+            yield message, message.batch.labels
 
     def in_order(self, batch_size: int) -> Iterator[tuple[Passed, Tensor]]:
         """Yield test images as they arrive."""

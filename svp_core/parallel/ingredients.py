@@ -28,14 +28,15 @@ HOPS = (2**16, 2**20, 2**22, 2**23)  # of a part of all gradients
 def block_seconds(whole: BP, images: Tensor, labels: Tensor, parts: int) -> dict:
     """Return `forward`, `backward`, `update`: median seconds of every block, of a micro-batch.
 
-    Of steps of GPipe in one process, so that weights have left the caches as they do in a pipeline.
+    Of steps of GPipe in one process, so that weights have left the caches as they do in a pipeline;
+    labels move on by one image a step, as those of its ways do.
     """
     blocks = [*whole.blocks[:-1], nn.Sequential(whole.blocks[-1], Reduced(whole))]
     optimizers = [whole.optimizer(list(block.parameters())) for block in blocks]
     found = {kind: [[] for _ in blocks] for kind in ("forward", "backward", "update")}
-    for _ in range(STEPS):
-        graphs = []
-        for part, known in zip(images.chunk(parts), labels.chunk(parts), strict=True):
+    for turn in range(STEPS):
+        graphs, moved = [], labels.roll(turn)
+        for part, known in zip(images.chunk(parts), moved.chunk(parts), strict=True):
             graphs.append(passed(whole, blocks, part, known, found["forward"]))
         for graph in graphs:
             returned(graph, found["backward"])

@@ -2,16 +2,18 @@
 
 import signal
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn, optim
+from torch import Tensor, nn
 
 from svp_core import local
 from svp_core.config.pairs import ConfigError
 from svp_core.local import inside
+from svp_core.local.step import Batch
 from svp_core.local.unit import Reading
-from svp_core.methods import Layer, Method, Predictions, update
+from svp_core.methods import Layer, Method, Predictions
 from svp_core.methods.svp import SVP
 from svp_core.parallel.link import Sender
 from svp_core.parallel.ranks import Ranks
@@ -20,14 +22,11 @@ from svp_core.runtime import interruption
 SAVE = -1  # an order, beside the numbers of signals; 0 is none
 
 
-class Batch(NamedTuple):
-    """A training batch between two units, lists of its micro-batches."""
+class Message(NamedTuple):
+    """A training batch between two ranks, of its readings what the alignment needs."""
 
     order: Tensor  # (1,) on the CPU: what all ranks do after this step
-    labels: list[Tensor]
-    hidden: list[Tensor]
-    previous: list[Reading | None]  # of it what the alignment needs
-    shown: list[list[Tensor]]  # v of all units before, if the last rank learns from them
+    batch: Batch
 
 
 class Passed(NamedTuple):
@@ -53,70 +52,33 @@ class Stage(Method):
         self.span, self.ranks, self.sender = span, ranks, sender
         self.decide: Callable[[], int] = lambda: 0  # the order of a step, at the first rank
         self.order, self.is_known = 0, False
-        self.keeps_shown = bool(whole.observers)
         self.reads = reads(whole)
         self.whole = kept(whole, span, ranks.is_last)
-        self.optimizers = whole.optimizers
+        self.optimizers = [whole.optimizers[index] for index in span]
 
-    def step(self, images: Tensor | Batch, labels: Tensor) -> None:
+    def step(self, images: Tensor | Message, labels: Tensor) -> None:
         draws = None if self.is_known else torch.get_rng_state()
-        batch = self.arrived(images, labels)
-        units = zip(self.span, self.optimizers, strict=True)
-        self.add("unit_loss", torch.stack([self.train_unit(*unit, batch) for unit in units]))
+        order, batch = self.arrived(images, labels)
+        send = partial(self.send, order) if self.sender else None
+        self.add("unit_loss", self.whole.step_kind.sweep(batch, self.span, send))
         if self.ranks.is_last:
-            self.whole.conclude(batch.shown, batch.previous, batch.labels)
-        self.order = int(batch.order)
+            self.whole.conclude(batch)
+        self.order = int(order)
         if self.order > 0:  # now, at the same step, every rank is interrupted
             interruption.received.append(signal.Signals(self.order).name)
         if draws is not None:
             self.refuse_draws(draws)
 
-    def train_unit(self, index: int, optimizer: optim.Optimizer, batch: Batch) -> Tensor:
-        """Train a unit on a batch, which it moves on; return the mean loss. Steps are SVP's."""
-        _, labels, hidden, previous, shown = batch
-        shares, train = [], self.train_fast if self.whole.fast else self.train_plain
-        for place, known in enumerate(labels):
-            hidden[place], previous[place], share = train(
-                index, hidden[place], previous[place], known
-            )
-            shares.append(share)
-            if self.keeps_shown:
-                shown[place].append(previous[place].projected)
-        if index == self.span[-1]:
-            self.send(batch)
-        update(optimizer)
-        return sum(shares[1:], start=shares[0])
-
-    @torch.no_grad()
-    def train_fast(
-        self, index: int, hidden: Tensor, previous: Reading | None, labels: Tensor
-    ) -> tuple[Tensor, Reading, Tensor]:
-        """Do what `train_plain` does, in closed form."""
-        fast = self.whole.fast
-        targets = fast.targets(labels, next(self.whole.units[index].parameters()).dtype)
-        return fast.train(index, hidden, previous, labels, targets)
-
-    def train_plain(
-        self, index: int, hidden: Tensor, previous: Reading | None, labels: Tensor
-    ) -> tuple[Tensor, Reading, Tensor]:
-        """Add a unit's gradients; return its activation, its reading, its share of the loss."""
-        output, reading = self.whole.read(index, hidden, labels)
-        loss = self.whole.local_loss(reading, previous, labels, index)
-        return output.detach(), reading.detach(), self.whole.accumulate(loss)
-
-    def arrived(self, images: Tensor | Batch, labels: Tensor) -> Batch:
+    def arrived(self, images: Tensor | Message, labels: Tensor) -> Message:
         """Return the batch as it comes to these units."""
-        if isinstance(images, Batch):
+        if isinstance(images, Message):
             return images
-        hidden, known = (list(one.chunk(self.micro_batches)) for one in (images, labels))
-        nothing = [None] * len(hidden), [[] for _ in hidden]
-        return Batch(torch.tensor([self.decide()]), known, hidden, *nothing)
+        return Message(torch.tensor([self.decide()]), self.whole.step_kind.begin(images, labels))
 
-    def send(self, batch: Batch) -> None:
+    def send(self, order: Tensor, batch: Batch) -> None:
         """Send to the next rank what its units need."""
-        if self.sender:
-            previous = [self.needed(one) for one in batch.previous]
-            self.sender.send(batch._replace(previous=previous))
+        previous = [self.needed(one) for one in batch.previous]
+        self.sender.send(Message(order, batch._replace(previous=previous)))
 
     def needed(self, reading: Reading) -> Reading | None:
         """Return the reading with what an alignment compares, None for the rest."""
@@ -204,9 +166,10 @@ def kept(whole: SVP, span: range, is_last: bool) -> SVP:
         whole.fast.keep(span)
     if whole.with_state:
         whole.alignments = list(whole.with_state)
-    whole.optimizers, whole.own = (
-        [one[index] for index in span] for one in (whole.optimizers, whole.own)
-    )
+    whole.own = [whole.own[index] for index in span]
+    whole.optimizers = [
+        one if index in span else None for index, one in enumerate(whole.optimizers)
+    ]
     if not is_last:
         whole.rules, whole.observers = nn.ModuleDict(), []
     return whole

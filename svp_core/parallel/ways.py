@@ -1,6 +1,7 @@
 """Ways to train on several processes: local units, and BP as PyTorch itself does it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import count, islice
 from typing import Protocol
 
 import torch
@@ -20,20 +21,28 @@ SCHEDULES = {"gpipe": pipelining.ScheduleGPipe, "1f1b": pipelining.Schedule1F1B}
 
 
 class Way(Protocol):
-    """Takes training steps of one batch, all ranks together."""
+    """Takes training steps of one batch, whose labels move on, all ranks together."""
 
-    def steps(self, count: int) -> None: ...
+    def steps(self, number: int) -> None: ...
+
+
+def moving(images: Tensor, labels: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield a batch for ever, its labels moved on by one image a step: it is not learned by heart.
+
+    As svp_core.cost.measure.interleave does, and for its reason.
+    """
+    return ((images, labels.roll(turn)) for turn in count())
 
 
 class Alone:
     """One process has the whole network; the others wait."""
 
     def __init__(self, method: Method, ranks: Ranks, images: Tensor, labels: Tensor):
-        self.method, self.ranks, self.batch = method.train(), ranks, (images, labels)
+        self.method, self.ranks, self.batches = method.train(), ranks, moving(images, labels)
 
-    def steps(self, count: int) -> None:
-        for _ in range(count if self.ranks.is_first else 0):
-            self.method.step(*self.batch)
+    def steps(self, number: int) -> None:
+        for batch in islice(self.batches, number if self.ranks.is_first else 0):
+            self.method.step(*batch)
 
 
 class LocalUnits:
@@ -42,15 +51,14 @@ class LocalUnits:
     def __init__(self, whole: SVP, span: range, ranks: Ranks, images: Tensor, labels: Tensor):
         self.sender = None if ranks.is_last else Sender(ranks.own + 1)
         self.stage = Stage(whole, span, ranks, self.sender).train()
-        self.batch, self.receiver = (images, labels), None
+        self.batches, self.size, self.receiver = moving(images, labels), len(images), None
         if not ranks.is_first:
             self.receiver = Receiver(ranks.own - 1, images.device)
 
-    def steps(self, count: int) -> None:
-        size = len(self.batch[0])
-        batches = [self.batch] * count
+    def steps(self, number: int) -> None:
+        batches = islice(self.batches, number)
         if self.receiver:
-            batches = Arriving(count * size, self.receiver).shuffled(size, 0, 0)
+            batches = Arriving(number * self.size, self.receiver).shuffled(self.size, 0, 0)
         for batch in batches:
             self.stage.step(*batch)
         if self.sender:
@@ -75,12 +83,12 @@ class Scheduled:
             scale_grads=False,  # a pass over all gradients, which the loss does for nothing
         )
         self.optimizer = whole.optimizer(list(module.parameters()))
-        self.ranks, (self.images, self.labels) = ranks, batch
+        self.ranks, self.batches = ranks, moving(*batch)
 
-    def steps(self, count: int) -> None:
-        for _ in range(count):
-            given = (self.images,) if self.ranks.is_first else ()
-            target = {"target": self.labels, "losses": []} if self.ranks.is_last else {}
+    def steps(self, number: int) -> None:
+        for images, labels in islice(self.batches, number):
+            given = (images,) if self.ranks.is_first else ()
+            target = {"target": labels, "losses": []} if self.ranks.is_last else {}
             self.schedule.step(*given, **target)
             update(self.optimizer)
 
@@ -94,11 +102,12 @@ class DataParallel:
         self.module = DistributedDataParallel(module, gradient_as_bucket_view=True)
         self.loss = whole.loss
         self.optimizer = whole.optimizer(list(module.parameters()))
-        self.batch = [one.chunk(ranks.count)[ranks.own] for one in (images, labels)]
+        self.ranks, self.batches = ranks, moving(images, labels)
 
-    def steps(self, count: int) -> None:
-        for _ in range(count):
-            self.loss(self.module(self.batch[0]), self.batch[1]).backward()
+    def steps(self, number: int) -> None:
+        for batch in islice(self.batches, number):
+            images, labels = (one.chunk(self.ranks.count)[self.ranks.own] for one in batch)
+            self.loss(self.module(images), labels).backward()
             update(self.optimizer)
 
 
