@@ -19,7 +19,7 @@ class Options(OptionSet):
         0.997, "of the moments of all v together, a step", above=0, below=1
     )
     stack_interval: int = integer(
-        4,
+        1,
         "steps between two batches that they take in, from the 21st on, each for all steps until"
         " the next; 1 takes in all",
         at_least=1,

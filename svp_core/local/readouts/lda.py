@@ -25,9 +25,9 @@ class Options(OptionSet):
         above=0,
         or_word="oas",
     )
-    interval: int = integer(8, "steps between two solutions, from the 21st on", at_least=1)
+    interval: int = integer(4, "steps between two solutions, from the 21st on", at_least=1)
     moments_interval: int = integer(
-        8,
+        1,
         "steps between two batches that the moments take in, from the 21st on, each for all steps"
         " until the next; 1 takes in all",
         at_least=1,
