@@ -176,10 +176,8 @@ def test_states_continue_with_the_same_numbers(options, recipe):
 
 def test_class_covariances_are_counted_in_memory_and_flops():
     rows, classes, images, units = 12, 10, 8, 3
-    made = [
-        on_three_blocks(method_options={"d0": rows, "alignment": "none", "readout": name})
-        for name in ("lda", "qda")
-    ]
+    given = {"d0": rows, "alignment": "none", "step": "plain", "interval": 1, "moments_interval": 1}
+    made = [on_three_blocks(method_options=given | {"readout": name}) for name in ("lda", "qda")]
     one, other = (measure_step(method, *batch(SHAPE))["buffers"] for method in made)
     # scatter and whitening of every class, centres; lda has its weights
     assert other - one == 4 * units * 2 * classes * rows**2

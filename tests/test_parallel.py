@@ -118,7 +118,7 @@ def test_a_checkpoint_of_ranks_is_that_of_one_process_and_any_number_goes_on(tmp
     assert sorted(path.suffix for path in (tmp_path / "two").glob("run.*")) == [".lock", ".pt"]
     (tmp_path / "one").mkdir()
     with pytest.MonkeyPatch.context() as patch:
-        signal_at(patch, 15)
+        signal_at(patch, 15 + 1)  # solutions, every fourth step, make two of the step that counts
         assert main(command(tmp_path / "one", STACKED)) == 75
     saved = [torch.load(tmp_path / name / "run.pt") for name in ("one", "two")]
     for state in saved:

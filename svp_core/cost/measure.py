@@ -5,6 +5,7 @@ python -m svp_core.cost.measure name=mlp model=mlp series=[{method: bp},{method:
 """
 
 import argparse
+import math
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -97,20 +98,25 @@ def find_baseline(point: list[dict]) -> int | None:
 def interleave(
     trained: list[Method], images: Tensor, labels: Tensor, warm_up: int, steps: int
 ) -> list[list[float]]:
-    """Return the seconds of every timed step, a list a method: A-B-A-B, so that drifts meet all.
+    """Return the seconds of timed steps, a list a method: A-B-A-B, so that drifts meet all.
 
+    If a method does some things every few steps only, all take as many together, divided by it.
     Labels move on by one image a round: one batch would be learned by heart, and the squares of
     vanishing gradients, which AdamW keeps, are denormal numbers, slow to compute with (BP's took
     three times as long after fifty steps).
     """
     seconds: list[list[float]] = [[] for _ in trained]
-    for turn in range(warm_up + steps):
-        moved = labels.roll(turn)
+    cycle = min(math.lcm(*(one for method in trained for one in method.rhythm())), steps // 2)
+    for turn in range(-warm_up, -(-steps // cycle)):
+        moved = [labels.roll(turn * cycle + place) for place in range(cycle if turn >= 0 else 1)]
         for method, times in zip(trained, seconds, strict=True):
+            if turn == 0:
+                method.go_to(0)
             start = clock(images.device)
-            method.step(images, moved)
-            if turn >= warm_up:
-                times.append(clock(images.device) - start)
+            for one in moved:
+                method.step(images, one)
+            if turn >= 0:
+                times.append((clock(images.device) - start) / cycle)
     return seconds
 
 

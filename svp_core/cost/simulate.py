@@ -43,6 +43,7 @@ def simulate(cell: dict) -> list[dict]:
         parts, method.micro_batches = method.micro_batches, 1
         flops = count_flops(method, *batch)
         method.micro_batches = parts
+        method.go_to(0)
         sizes = memory.follow_step(method, *batch)
     return [
         *cells.rows(cell, sizes, "bytes", "simulated"),

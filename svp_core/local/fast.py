@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from svp_core import local, pooling
 from svp_core.local import by_hand
+from svp_core.local.merged import Merged, merge
 from svp_core.local.step import Step
 from svp_core.local.unit import LocalUnit, Reading
 from svp_core.local.watch import Watch
@@ -36,6 +37,18 @@ class FastStep(Step):
         self.passes = [Pass(unit, method) for unit in self.units]
         self.observers = [getattr(one, "observe", None) for one in self.readouts]
         self.is_linear = [hasattr(one, "weight") for one in self.readouts]
+        for one, unit, readout in zip(self.passes, self.units, self.readouts, strict=True):
+            is_aligned = method.alignments and self.alignment.BY == "projected"
+            one.merged = None if is_aligned else merge(unit, readout)
+
+    def looks_at_v(self, index: int) -> bool:
+        """Whether a readout that is solved for, or a rule, takes in v of this step."""
+        share = 1 / self.method.micro_batches
+        if self.readouts[index].is_due(share):
+            return True
+        rules = [observe.__self__ for observe in self.method.observers]
+        known = (one.is_due(share) if hasattr(one, "is_due") else True for one in rules)
+        return self.method.keeps_shown and (not rules or any(known))
 
     def keep(self, span: range) -> None:
         """Let go of all other units."""
@@ -65,12 +78,17 @@ class FastStep(Step):
         method, unit, readout = self.method, self.units[index], self.readouts[index]
         output, features, back = self.passes[index](hidden)
         kept, mask = drop(features, unit)
-        with method.autocast(hidden.device):
-            projected = at_least_float32(unit.project(kept))
+        merged, projected = self.passes[index].merged, None
+        if merged is None or self.looks_at_v(index):
+            with method.autocast(hidden.device):
+                projected = at_least_float32(unit.project(kept))
         if observe := self.observers[index]:
             observe(projected, labels, 1 / method.micro_batches)
         matrix = readout.weight if self.is_linear[index] else None
-        logits = projected if matrix is None else F.linear(projected, matrix, readout.bias)
+        if merged:
+            logits = F.linear(at_least_float32(kept), merged(), readout.bias)
+        else:
+            logits = projected if matrix is None else F.linear(projected, matrix, readout.bias)
         reading = Reading(features, projected, logits)
         share = 1 / len(labels) / method.micro_batches
         loss, error = cross_entropy(logits, prepared[index == len(self.units) - 1], share)
@@ -85,6 +103,8 @@ class FastStep(Step):
         if align:
             loss, by_v = align(loss, error if matrix is None else error @ matrix)
             find = partial(unprojected, by_v, unit.projection, unit.scale)
+        elif merged:
+            find = partial(torch.mm, error, merged())
         else:
             find = partial(unread, error, matrix, unit.projection, unit.scale)
         back(find() if mask is None else find() * mask)  # a name would keep it to the end
@@ -93,6 +113,8 @@ class FastStep(Step):
 
 class Pass:
     """The way of a unit from its input to phi(h), and back."""
+
+    merged: Merged | None = None  # from phi(h) to logits
 
     def __init__(self, unit: LocalUnit, method: Method):
         self.unit, self.method = unit, method

@@ -1,9 +1,18 @@
 """Moments of a labelled vector, decayed a step, and the Gaussian classes that they give."""
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 
 UNSEEN = 1e-6  # of all images, for a class that none was seen of: its logits stay finite
+FIRST = 20  # steps that all count, whatever the interval: moments change fast
+STRIP = 128  # rows of a scatter that are computed together, up to the diagonal
+
+
+def is_due(step: int, interval: int, first: int = FIRST) -> bool:
+    """Whether something is done in a step (from 0): in the first ones, then one in `interval`."""
+    return step < first or step % interval == 0
 
 
 class Running(nn.Module):
@@ -27,7 +36,8 @@ def ridge_factor(matrix: Tensor, ridge: Tensor) -> Tensor:
     """
     matrix.diagonal(dim1=-2, dim2=-1).add_(ridge[..., None])
     factor, failed = torch.linalg.cholesky_ex(matrix)
-    return factor.masked_fill(failed[..., None, None] > 0, torch.nan)
+    is_number = torch.where(failed > 0, torch.nan, 1.0).to(factor.dtype)
+    return factor.mul_(is_number[..., None, None])
 
 
 def ridge_solution(matrix: Tensor, ridge: Tensor, right: Tensor) -> Tensor:
@@ -48,26 +58,52 @@ def oas(covariance: Tensor, images: Tensor) -> Tensor:
 class Moments(Running):
     """Counts (K), sums (K, d) and scatter (d, d) of v (B, d): N_k, M_k, S, of which ratios count.
 
-    v is measured from the mean of the first batch, so that a shift of v costs no digits.
+    One batch in `interval` is taken in, past the `first` steps, for the steps until the next. v is
+    measured from the mean of the first batch, so that a shift of v costs no digits. `scatter` has
+    the rows of S up to the diagonal, in strips: see `strips`.
     """
 
-    def __init__(self, width: int, classes: int, momentum: float):
+    def __init__(
+        self, width: int, classes: int, momentum: float, interval: int = 1, first: int = FIRST
+    ):
         super().__init__()
-        self.momentum = momentum
+        self.momentum, self.interval, self.first = momentum, interval, first
         self.register_buffer("origin", torch.zeros(width))
         self.register_buffer("count", torch.zeros(classes))
         self.register_buffer("total", torch.zeros(classes, width))
-        self.register_buffer("scatter", torch.zeros(width, width))
+        ends = [*range(STRIP, width, STRIP), width]
+        self.spans = list(zip([0, *ends[:-1]], ends, strict=True))
+        self.register_buffer("scatter", torch.zeros(sum((b - a) * b for a, b in self.spans)))
         self.register_buffer("squares", torch.zeros(()))  # of the weights of all images seen
 
+    def strips(self) -> Iterator[tuple[int, int, Tensor]]:
+        """Yield a, b and rows a to b of S, of which columns 0 to b, (b - a, b)."""
+        place = 0
+        for start, end in self.spans:
+            size = (end - start) * end
+            yield start, end, self.scatter[place : place + size].view(end - start, end)
+            place += size
+
+    def is_due(self, share: float) -> bool:
+        """Whether the batch that comes next, or a `share` of it, will be taken in."""
+        return is_due(self.seen // round(1 / share), self.interval, self.first)
+
+    def count_from(self, step: int, cycle: int, parts: int) -> None:
+        """Take the next batch for a step's, of so many parts, whole cycles behind the first."""
+        self.seen = parts * (step + cycle * -(-self.first // cycle))
+
     @torch.no_grad()
-    def observe(self, values: Tensor, labels: Tensor, share: float = 1.0) -> None:
-        """Take in v (B, d) and labels (B,) of a step, or of a `share` of its images."""
-        values = values.to(self.scatter.dtype)
-        if self.seen == 0:
-            self.origin.copy_(values.mean(dim=0))
+    def observe(self, values: Tensor | None, labels: Tensor, share: float = 1.0) -> None:
+        """Take in v (B, d) and labels (B,) of a step, or of a `share` of its images, if due."""
+        is_taken, step = self.is_due(share), self.seen // round(1 / share)
         self.seen += 1
-        values, fresh = values - self.origin, 1 - self.momentum**share
+        if not is_taken:
+            return
+        values = values.to(self.scatter.dtype)
+        if self.seen == 1:
+            self.origin.copy_(values.mean(dim=0))
+        steps = share if step < self.first else share * self.interval
+        values, fresh = values - self.origin, 1 - self.momentum**steps
         members = values.new_zeros(len(values), len(self.count))
         members.scatter_(1, labels[:, None], 1 / len(values))
         with torch.autocast(values.device.type, enabled=False):
@@ -76,21 +112,31 @@ class Moments(Running):
     def take(self, values: Tensor, members: Tensor, fresh: float) -> None:
         """Take in v (B, d) from the origin, members (B, K), 1/B each, with this weight."""
         self.count.lerp_(members.sum(dim=0), fresh)
-        # in place: the scatter of many units together is large
         self.total.addmm_(members.T, values, beta=1 - fresh, alpha=fresh)
-        self.scatter.addmm_(values.T, values, beta=1 - fresh, alpha=fresh / len(values))
+        weights = {"beta": 1 - fresh, "alpha": fresh / len(values)}
+        # in place: the scatter of many units together is large
+        for start, end, strip in self.strips():
+            strip.addmm_(values[:, start:end].T, values[:, :end], **weights)
         self.squares.mul_((1 - fresh) ** 2).add_(fresh**2 / len(values))
+
+    def whole(self) -> Tensor:
+        """Return S (d, d) in float64."""
+        width = len(self.origin)
+        matrix = self.scatter.new_empty(width, width, dtype=torch.float64)
+        for start, end, strip in self.strips():
+            matrix[start:end, :end] = strip
+            matrix[:start, start:end] = strip[:, :start].T
+        return matrix
 
     @torch.no_grad()
     def gaussians(self) -> tuple[Tensor, Tensor, Tensor]:
         """Return pi (K,), mu (K, d) and Sigma_w (d, d), not shrunk, in float64, from the origin."""
-        whole = self.count.sum().double()
-        count, total, scatter = (
-            one.double() / whole for one in (self.count, self.total, self.scatter)
-        )
+        images = self.count.sum().double()
+        count, total = self.count.double() / images, self.total.double() / images
         prior = (count + UNSEEN) / (1 + UNSEEN * len(count))
         means = (total + UNSEEN * total.sum(dim=0)) / (count + UNSEEN)[:, None]
-        return prior, means, scatter - (count[:, None] * means).T @ means
+        within = self.whole().div_(images).addmm_((count[:, None] * means).T, means, alpha=-1)
+        return prior, means, within
 
     @torch.no_grad()
     def discriminant(self, shrinkage: float | str) -> tuple[Tensor, Tensor]:
@@ -114,8 +160,9 @@ class Moments(Running):
             covariance = (1 - shrinkage) * covariance
         # what the moments were rounded by, so that a covariance of rank 0 is solved as well
         limits = torch.finfo(self.scatter.dtype)
-        scale = self.scatter.diagonal().mean().double() / self.count.sum()
-        rounding = covariance.shape[-1] * limits.eps * scale + limits.tiny
+        squares = sum(strip[:, start:].trace() for start, _, strip in self.strips())
+        scale = squares.double() / self.count.sum()  # of d entries
+        rounding = limits.eps * scale + limits.tiny
         return ridge_factor(covariance, shrinkage * level + rounding)
 
     @property

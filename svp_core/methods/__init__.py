@@ -1,5 +1,6 @@
 """Training methods, one file each, behind one interface."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
@@ -85,6 +86,17 @@ class Method(nn.Module):
         One pair a unit; none for a method that has no local gradients. Leaves no trace.
         """
         return []
+
+    def rhythm(self) -> list[int]:
+        """Return the intervals, in steps, of what parts do not do in every step."""
+        return sorted({one for part in self.modules() for one in getattr(part, "intervals", ())})
+
+    def go_to(self, step: int) -> None:
+        """Take the next step for one (from 0) behind the first ones, in which parts do all."""
+        cycle = math.lcm(*self.rhythm())
+        for part in self.modules():
+            if hasattr(part, "count_from"):
+                part.count_from(step, cycle, self.micro_batches)
 
     def add(self, name: str, value: Tensor) -> None:
         """Add a step's value, such as `unit_loss` (units,), to its sum."""

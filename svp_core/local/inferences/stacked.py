@@ -1,13 +1,13 @@
 """Linear discriminant analysis of the v of all units together; nothing is trained by it.
 
-Its moments take (sum of d0)^2 numbers, which grow with the square of the depth.
+Its moments take half of (sum of d0)^2 numbers, which grow with the square of the depth.
 """
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from svp_core.config.options import OptionSet, number
+from svp_core.config.options import OptionSet, integer, number
 from svp_core.local.moments import Moments
 from svp_core.local.unit import Reading
 
@@ -17,6 +17,12 @@ class Options(OptionSet):
 
     stack_momentum: float = number(
         0.997, "of the moments of all v together, a step", above=0, below=1
+    )
+    stack_interval: int = integer(
+        1,
+        "steps between two batches that they take in, from the 21st on, each for all steps until"
+        " the next; 1 takes in all",
+        at_least=1,
     )
     stack_shrinkage: float | str = number(
         0.1,
@@ -32,7 +38,7 @@ class Stacked(nn.Module):
     def __init__(self, width: int, classes: int, options: Options):
         super().__init__()
         self.shrinkage = options.stack_shrinkage
-        self.moments = Moments(width, classes, options.stack_momentum)
+        self.moments = Moments(width, classes, options.stack_momentum, options.stack_interval)
         self.solved: tuple[int, Tensor, Tensor] | None = None
 
     def forward(self, readings: list[Reading]) -> Tensor:
@@ -43,8 +49,16 @@ class Stacked(nn.Module):
         joined = torch.cat([one.projected for one in readings], dim=1)  # (B, sum of d0)
         return F.linear(joined, *self.solved[1:]).log_softmax(dim=1)
 
-    def observe(self, values: list[Tensor], labels: Tensor, share: float) -> None:
-        self.moments.observe(torch.cat(values, dim=1), labels, share)
+    @property
+    def intervals(self) -> tuple[int, ...]:
+        return (self.moments.interval,)
+
+    def is_due(self, share: float) -> bool:
+        return self.moments.is_due(share)
+
+    def observe(self, values: list[Tensor | None], labels: Tensor, share: float) -> None:
+        joined = torch.cat(values, dim=1) if self.is_due(share) else None
+        self.moments.observe(joined, labels, share)
 
     def train(self, mode: bool = True) -> "Stacked":
         self.solved = None  # moments may have been loaded since

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from svp_core.config.options import declared, number
-from svp_core.local.moments import Moments
 from svp_core.local.readouts.lda import Discriminant
 
 LDA = declared("local/readouts", "lda")
@@ -25,7 +24,7 @@ class Cosine(Discriminant):
     """logits_k = kappa cos(z, z_k) + log pi_k; z = L^-1 (v - mean), z_k that of mu_k, A = L L'."""
 
     def __init__(self, rows: int, classes: int, options: Options):
-        super().__init__(Moments(rows, classes, options.momentum), options)
+        super().__init__(rows, classes, options)
         self.concentration = options.concentration
         self.register_buffer("whitening", torch.zeros(rows, rows))
         self.register_buffer("centre", torch.zeros(rows))

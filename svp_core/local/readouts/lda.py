@@ -9,9 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from svp_core.config.options import OptionSet, integer, number
-from svp_core.local.moments import Moments
-
-FIRST = 20  # steps that solve every time: moments change fast
+from svp_core.local.moments import FIRST, Moments, is_due
 
 
 class Options(OptionSet):
@@ -28,27 +26,45 @@ class Options(OptionSet):
         or_word="oas",
     )
     interval: int = integer(4, "steps between two solutions, from the 21st on", at_least=1)
+    moments_interval: int = integer(
+        1,
+        "steps between two batches that the moments take in, from the 21st on, each for all steps"
+        " until the next; 1 takes in all",
+        at_least=1,
+    )
     warmup: int = integer(0, "steps before the first solution; until then the unit learns nothing")
 
 
 class Discriminant(nn.Module):
     """A readout that is solved for, from moments, in training; nothing of it has a gradient."""
 
-    def __init__(self, moments: Moments, options: Options):
+    Moments = Moments
+
+    def __init__(self, rows: int, classes: int, options: Options):
         super().__init__()
         self.shrinkage, self.interval = options.shrinkage, options.interval
-        self.warmup, self.moments = options.warmup, moments
+        self.warmup, first = options.warmup, options.warmup + FIRST
+        rhythm = options.moments_interval, first
+        self.moments = self.Moments(rows, classes, options.momentum, *rhythm)
 
     def forward(self, projected: Tensor) -> Tensor:
         with torch.autocast(projected.device.type, enabled=False):
             return self.score(projected.to(self.moments.scatter.dtype))
 
-    def observe(self, projected: Tensor, labels: Tensor, share: float) -> None:
+    @property
+    def intervals(self) -> tuple[int, ...]:
+        return self.interval, self.moments.interval
+
+    def is_due(self, share: float) -> bool:
+        """Whether `observe` will look at v."""
+        return self.moments.is_due(share)
+
+    def observe(self, projected: Tensor | None, labels: Tensor, share: float) -> None:
         """Take in v (B, d0), a share of a step; solve at the first share of a step that is due."""
-        step, parts = divmod(self.moments.seen, round(1 / share))
+        step, part = divmod(self.moments.seen, round(1 / share))
         self.moments.observe(projected, labels, share)
-        is_early = step < self.warmup + FIRST
-        if parts == 0 and step >= self.warmup and (is_early or step % self.interval == 0):
+        is_first = part == 0 and step >= self.warmup
+        if is_first and is_due(step, self.interval, self.moments.first):
             self.solve()
 
     def score(self, projected: Tensor) -> Tensor:
@@ -64,7 +80,7 @@ class LDA(Discriminant):
     """logits_k = v' A^-1 mu_k - mu_k' A^-1 mu_k / 2 + log pi_k."""
 
     def __init__(self, rows: int, classes: int, options: Options):
-        super().__init__(Moments(rows, classes, options.momentum), options)
+        super().__init__(rows, classes, options)
         self.register_buffer("weight", torch.zeros(classes, rows))
         self.register_buffer("bias", torch.zeros(classes))
 

@@ -31,8 +31,8 @@ class Options(LDA):
 class ClassMoments(Moments):
     """With the scatter of every class (K, d, d)."""
 
-    def __init__(self, width: int, classes: int, momentum: float):
-        super().__init__(width, classes, momentum)
+    def __init__(self, width: int, classes: int, *rhythm: float):
+        super().__init__(width, classes, *rhythm)
         self.register_buffer("scatters", torch.zeros(classes, width, width))
 
     def take(self, values: Tensor, members: Tensor, fresh: float) -> None:
@@ -41,17 +41,19 @@ class ClassMoments(Moments):
 
     def covariances(self, means: Tensor) -> Tensor:
         """Return Sigma_k (K, d, d) around mu_k (K, d); of an unseen class that of all images."""
-        whole = self.count.sum().double()
-        count, one = (self.count.double() / whole)[:, None, None], self.scatter.double() / whole
-        second = (self.scatters.double() / whole + UNSEEN * one) / (count + UNSEEN)
+        images = self.count.sum().double()
+        count, one = (self.count.double() / images)[:, None, None], self.whole() / images
+        second = (self.scatters.double() / images + UNSEEN * one) / (count + UNSEEN)
         return second - means[:, :, None] * means[:, None]
 
 
 class QDA(Discriminant):
     """logits_k = log pi_k - |L_k^-1 (v - mu_k)|^2 / 2 - log det L_k, A_k = L_k L_k'."""
 
+    Moments = ClassMoments
+
     def __init__(self, rows: int, classes: int, options: Options):
-        super().__init__(ClassMoments(rows, classes, options.momentum), options)
+        super().__init__(rows, classes, options)
         self.common = options.common
         self.register_buffer("whitening", torch.zeros(classes, rows, rows))
         self.register_buffer("centres", torch.zeros(classes, 1, rows))
