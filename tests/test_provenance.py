@@ -52,7 +52,7 @@ COMPUTED = [
     ("local/alignments/gaussian_kl.py", "2 * options", "3 * options"),
     ("local/projections/gaussian.py", "columns**0.5", "columns**0.4"),
     ("models/mlp.py", "active())\n    rest", "nn.GELU())\n    rest"),
-    ("recipe.py", "decay, fused=True)", "decay, fused=False)"),
+    ("recipe.py", "momentum, fused=True)", "momentum, fused=False)"),
     ("datasets/digits.py", "def load(", "def load(*, added=1, "),
     ("metrics/nll.py", ".double()", ".float()"),
     ("metrics/accuracy.py", "100 *", "99 *"),
