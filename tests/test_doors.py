@@ -10,6 +10,7 @@ import yaml
 from doors import TEXTS, contents, refused, require_line, wrong
 from hypothesis import given
 from hypothesis import strategies as st
+from snakemake.cli import parse_config
 from suite_copy import change, default_config
 
 from svp_core import train
@@ -221,3 +222,9 @@ def test_a_bad_list_of_runs_is_refused_by_its_line(tmp_path_factory, line):
         jobs.read_jobs(path, folder)
     require_line(str(caught.value), "line 2", str(folder))
     assert list(folder.iterdir()) == [path]
+
+
+def test_true_on_a_command_line_is_no_word():
+    given = parse_config(["partial=true", "keep_stale=false", "baseline=bp"])
+    checking.read_words(given)
+    assert given == {"partial": True, "keep_stale": False, "baseline": "bp"}

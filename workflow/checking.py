@@ -1,6 +1,6 @@
 """Is a config what its schema allows, and is every key there once? Before anything is planned."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from pathlib import Path
 from urllib.parse import urlparse
 from urllib.request import url2pathname
@@ -12,6 +12,12 @@ from svp_core.config import AXES, options, require_file, texts
 from svp_core.config.pairs import ConfigError
 
 SCHEMA = Path(__file__).parent / "schemas" / "config.schema.yaml"
+
+
+def read_words(config: MutableMapping) -> None:
+    """Take true and false for what they say: of --config Snakemake reads True, but true as a word."""
+    words = {"true": True, "false": False}
+    config |= {key: words[one] for key, one in config.items() if one in ("true", "false")}
 
 
 def check(config: Mapping, files: Iterable[str | Path] = ()) -> None:

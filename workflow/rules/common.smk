@@ -26,6 +26,7 @@ def planned(make, *arguments):
         raise WorkflowError(str(error)) from None
 
 
+checking.read_words(config)
 # half a second, which every job would wait for what has been checked already
 if workflow.is_main_process:
     planned(checking.check, config, workflow.configfiles)
