@@ -15,7 +15,7 @@ SCHEMA = Path(__file__).parent / "schemas" / "config.schema.yaml"
 
 
 def read_words(config: MutableMapping) -> None:
-    """Take true and false for what they say: of --config Snakemake reads True, but true as a word."""
+    """Take true and false for what they say; Snakemake reads --config KEY=true as a word."""
     words = {"true": True, "false": False}
     config |= {key: words[one] for key, one in config.items() if one in ("true", "false")}
 
