@@ -65,13 +65,13 @@ def test_the_configs_train_what_the_trials_chose(name, count):
             sizes = resolve(run | {"model_options": chosen["model_options"]})["model_options"]
             assert run["model_options"] == sizes, family
             images = {"train_images": run["recipe"]["train_images"], "validation_images": None}
-            recipe = chosen["recipe"] | images
+            # options that came later have their defaults
+            recipe = resolve(run | {"recipe": chosen["recipe"] | images})["recipe"]
             assert run["recipe"] == recipe, family
             options = run["method_options"]
             given = {k: v for k, v in chosen["method_options"].items() if k in options}
             if "inference" in options:  # which is chosen after the trials, of all that they know
                 given["inference"] = chosen["inference"]
-            # options that came later have their defaults
             assert options == resolve(run | {"method_options": given})["method_options"], family
             compared += 1
     assert compared == count
