@@ -51,12 +51,12 @@ def draw(table: pd.DataFrame) -> Figure:
     looks = {method: one["color"] for (method, _), one in style.looks(rows).items()}
     every = sorted(rows["kind"].unique(), key=lambda one: (one != "top k", names.natural(one)))
     dashes = dict(zip(every, ["-", "--", ":", "-."] * len(every), strict=False))
-    for place, panel in enumerate(axes):
-        value, (_, _, part) = list(VALUES)[place // len(tasks)], tasks[place % len(tasks)]
+    places = [(value, part) for value in VALUES for _, _, part in tasks]
+    for panel, (value, part) in zip(axes, places, strict=True):
         draw_panel(panel, part, value, looks, dashes)
     style.name_axes(figure, x="Unit")
-    for place, panel in enumerate(axes):
-        panel.set_ylabel(list(VALUES.values())[place // len(tasks)])
+    for panel, (value, _) in zip(axes, places, strict=True):
+        panel.set_ylabel(VALUES[value])
     handles = [Line2D([], [], color=one, label=names.label(m)) for m, one in looks.items()]
     handles += [Line2D([], [], color="0.4", linestyle=d, label=k) for k, d in dashes.items()]
     style.legend(figure, handles)

@@ -46,7 +46,7 @@ class FastStep(Step):
         share = 1 / self.method.micro_batches
         if self.readouts[index].is_due(share):
             return True
-        rules = [observe.__self__ for observe in self.method.observers]
+        rules = self.method.observers
         known = (one.is_due(share) if hasattr(one, "is_due") else True for one in rules)
         return self.method.keeps_shown and (not rules or any(known))
 
@@ -86,7 +86,8 @@ class FastStep(Step):
             observe(projected, labels, 1 / method.micro_batches)
         matrix = readout.weight if self.is_linear[index] else None
         if merged:
-            logits = F.linear(at_least_float32(kept), merged(), readout.bias)
+            whole = merged()
+            logits = F.linear(at_least_float32(kept), whole, readout.bias)
         else:
             logits = projected if matrix is None else F.linear(projected, matrix, readout.bias)
         reading = Reading(features, projected, logits)
@@ -104,7 +105,7 @@ class FastStep(Step):
             loss, by_v = align(loss, error if matrix is None else error @ matrix)
             find = partial(unprojected, by_v, unit.projection, unit.scale)
         elif merged:
-            find = partial(torch.mm, error, merged())
+            find = partial(torch.mm, error, whole)
         else:
             find = partial(unread, error, matrix, unit.projection, unit.scale)
         back(find() if mask is None else find() * mask)  # a name would keep it to the end

@@ -133,7 +133,7 @@ class SVP(Method):
         self.rules, self.target, self.options = nn.ModuleDict(rules), target, options
         self.alignments = alignments
         self.with_state = nn.ModuleList(one for one in alignments if isinstance(one, nn.Module))
-        self.observers = [one.observe for one in rules.values() if hasattr(one, "observe")]
+        self.observers = [one for one in rules.values() if hasattr(one, "observe")]
         self.keeps_shown = bool(self.observers)  # also at ranks that have none of them
         self.is_fused = options.update == "fused"
         if options.overlap >= len(units):
@@ -160,9 +160,9 @@ class SVP(Method):
         if self.target is not None:
             for reading, known in zip(batch.previous, batch.labels, strict=True):
                 self.target.observe(reading.logits, known, 1 / self.micro_batches)
-        for observe in self.observers:
+        for rule in self.observers:
             for values, known in zip(batch.shown, batch.labels, strict=True):
-                observe(values, known, 1 / self.micro_batches)
+                rule.observe(values, known, 1 / self.micro_batches)
         for unit in self.units:
             if follow := getattr(unit.auxiliary, "follow", None):
                 follow()
