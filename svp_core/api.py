@@ -100,6 +100,8 @@ class Trainer:
             pool=pool, grid=grid, recipe={**(recipe or {}), "channels_last": False},
             optimizer=optimizer, seed=seed, **options,
         )  # fmt: skip
+        if self.recipe.cuda_graphs:
+            raise ConfigError("recipe.cuda_graphs: of the suite's own trainings")
         device = self.gather()
         found = fill("methods", method, options)
         self.method = self.build(units, method, found, reduction(pool, grid), seed)

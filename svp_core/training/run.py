@@ -15,6 +15,7 @@ from svp_core.cost.memory import peak_memory
 from svp_core.data.files import checksum, reading
 from svp_core.data.loading import load_images, subset
 from svp_core.data.manifest import manifest_path
+from svp_core.graphs import stepper
 from svp_core.runtime import interruption
 from svp_core.runtime.files import require_writable
 from svp_core.runtime.interruption import Interrupted
@@ -142,13 +143,13 @@ def fit(
     `measure` finds accuracies and metrics of these names.
     """
     config, curves = history["config"], history["curves"]
-    recipe = fill("", "recipe", config["recipe"])
+    recipe, take = fill("", "recipe", config["recipe"]), stepper(method)
     while len(curves) < recipe.epochs and all_finite(curves):
         epoch = Epoch(len(curves) + 1, train_images, recipe, config["seed"])
         if history["position"]:
             epoch.enter(history["position"])
         try:
-            for _ in epoch.train(method):
+            for _ in epoch.train(method, take):
                 interruption.check()
                 if saving.is_due():
                     saving.save(history | {"position": epoch.pause(), "method": method.state()})
