@@ -146,9 +146,7 @@ class Trainer:
 
     def to(self, device: str | torch.device) -> Trainer:
         """Move network, method and optimisers; return the trainer."""
-        is_last = self.recipe.channels_last
-        layout = torch.channels_last if is_last else torch.preserve_format
-        self.method.to(device, memory_format=layout)
+        self.method.place(device)
         for one in self.optimizers:
             one.load_state_dict(one.state_dict())  # which moves its tensors to their parameters
         return self

@@ -24,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parse_arguments(arguments)
     prepare(given.threads)
     chosen = [describe(spec, given) for spec in given.methods]
-    trained = [build(cell).to(given.device) for cell in chosen]
+    trained = [build(cell).place(given.device) for cell in chosen]
     batch = [part.to(given.device) for part in random_batch(chosen[0])]
     takes = [stepper(method) for method in trained]
     report(given, interleave(trained, takes, *batch, given.warm_up, given.steps))

@@ -71,7 +71,7 @@ def measure_point(
     """Yield what was measured of every cell of a size, by unit; all are timed before the first."""
     batch = [part.to(device) for part in random_batch(point[0])]
     peaks = [cuda_peaks(cell, device, batch) for cell in point]  # while no other is there
-    trained = [build(cell).to(device) for cell in point]
+    trained = [build(cell).place(device) for cell in point]
     takes = [stepper(method) for method in trained]
     seconds = interleave(trained, takes, *batch, given.warm_up, given.steps)
     reference = find_baseline(point)
@@ -158,7 +158,7 @@ def cuda_peaks(cell: dict, device: torch.device, batch: list[Tensor]) -> dict[st
     """Return the CUDA allocator's peaks of a step in bytes, `allocated` and `reserved`; else {}."""
     if device.type != "cuda":
         return {}
-    return memory.allocator_peaks(lambda: build(cell).to(device), *batch)
+    return memory.allocator_peaks(lambda: build(cell).place(device), *batch)
 
 
 if __name__ == "__main__":
