@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from svp_core.config.pairs import ConfigError
-from svp_core.local.moments import Running
 from svp_core.methods import Method
 
 WARM_UP = 3  # steps as usual, in which optimisers and libraries make what they keep
@@ -70,7 +69,8 @@ class Graphs:
                 f"recipe.cuda_graphs: the intervals of method_options repeat every {self.cycle}"
                 f" steps, each a graph of its own; {MOST} at most"
             )
-        self.counters = [one for one in method.modules() if isinstance(one, Running)]
+        # parts that count what they have seen, which a graph does not
+        self.counters = [one for one in method.modules() if type(getattr(one, "seen", None)) is int]
         self.rates = Rates(method)
         self.batch: list[Tensor] = []
         self.graphs: dict[int, Graph] = {}

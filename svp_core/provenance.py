@@ -128,7 +128,20 @@ def code(file: Path) -> str:
             node.body = [one for one in node.body if not is_declaration(one, helpers)]
         if isinstance(node, ast.ClassDef | ast.FunctionDef):
             node.body = node.body or [ast.Pass()]
-    return ast.unparse(tree)
+    return repr(outline(tree))
+
+
+def outline(node: object) -> object:
+    """Return what a part of a program says, the same in every Python: without what is empty.
+
+    `ast.unparse` and `ast.dump` write the same program in other ways from version to version.
+    """
+    if isinstance(node, list):  # some Pythons end a format with an empty text
+        return [outline(one) for one in node if getattr(one, "value", None) != ""]
+    if not isinstance(node, ast.AST):
+        return node
+    fields = [(name, outline(value)) for name, value in ast.iter_fields(node)]
+    return type(node).__name__, [one for one in fields if one[1] not in (None, [])]
 
 
 def is_of_checks(statement: ast.stmt) -> bool:

@@ -42,7 +42,7 @@ def made(name: str, model: str, chosen: dict, **recipe) -> methods.Method:
 
 def trained(method: methods.Method, take) -> dict:
     """Return the state after some steps at changing rates on changing batches."""
-    images, labels = batch(SHAPE)
+    images, labels = (one.to(next(method.parameters()).device) for one in batch(SHAPE))
     torch.manual_seed(0)
     for step in range(STEPS):
         method.set_learning_rate(2.0 ** -(6 + step % 3))  # whole in float32, as graphs have it
@@ -52,10 +52,12 @@ def trained(method: methods.Method, take) -> dict:
     return method.state()
 
 
-def recorded_steps(name: str, model: str, chosen: dict, **recipe) -> None:
+def recorded_steps(
+    name: str, model: str, chosen: dict, device: str = "cpu", record=None, **recipe
+) -> None:
     """Compare steps of their own with recorded ones, to the last bit."""
-    plain, own = (made(name, model, chosen, **recipe) for _ in range(2))
-    graphs = Graphs(own, recorder(own))
+    plain, own = (made(name, model, chosen, **recipe).place(device) for _ in range(2))
+    graphs = Graphs(own, record or recorder(own))
     expected, found = trained(plain, plain.step), trained(own, graphs)
     assert graphs.graphs and len(graphs.graphs) == graphs.cycle
     exact = {"rtol": 0, "atol": 0} if "lr_ratio" not in recipe else {"rtol": 1e-3, "atol": 1e-4}
