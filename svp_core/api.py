@@ -100,6 +100,8 @@ class Trainer:
             pool=pool, grid=grid, recipe={**(recipe or {}), "channels_last": False},
             optimizer=optimizer, seed=seed, **options,
         )  # fmt: skip
+        if self.recipe.cuda_graphs:
+            raise ConfigError("recipe.cuda_graphs: of the suite's own trainings")
         device = self.gather()
         found = fill("methods", method, options)
         self.method = self.build(units, method, found, reduction(pool, grid), seed)
@@ -144,9 +146,7 @@ class Trainer:
 
     def to(self, device: str | torch.device) -> Trainer:
         """Move network, method and optimisers; return the trainer."""
-        is_last = self.recipe.channels_last
-        layout = torch.channels_last if is_last else torch.preserve_format
-        self.method.to(device, memory_format=layout)
+        self.method.place(device)
         for one in self.optimizers:
             one.load_state_dict(one.state_dict())  # which moves its tensors to their parameters
         return self

@@ -13,6 +13,7 @@ from svp_core.config.pairs import parse_pairs
 from svp_core.cost import cells
 from svp_core.cost.build import build, random_batch
 from svp_core.cost.measure import interleave, quartiles, rounds, time_ratios
+from svp_core.graphs import stepper
 from svp_core.runtime import commands
 from svp_core.runtime.device import device_name, prepare
 
@@ -23,9 +24,10 @@ def main(arguments: list[str] | None = None) -> int:
     given = parse_arguments(arguments)
     prepare(given.threads)
     chosen = [describe(spec, given) for spec in given.methods]
-    trained = [build(cell).to(given.device) for cell in chosen]
+    trained = [build(cell).place(given.device) for cell in chosen]
     batch = [part.to(given.device) for part in random_batch(chosen[0])]
-    report(given, interleave(trained, *batch, given.warm_up, given.steps))
+    takes = [stepper(method) for method in trained]
+    report(given, interleave(trained, takes, *batch, given.warm_up, given.steps))
     return 0
 
 

@@ -43,7 +43,7 @@ class Muon(optim.Optimizer):
         scale = RMS * max(direction.shape) ** 0.5
         change = orthogonal(direction).view(weights.shape)
         weights.mul_(1 - group["lr"] * group["weight_decay"])
-        weights.add_(change, alpha=-group["lr"] * scale)
+        weights.sub_(change.mul_(group["lr"] * scale))
 
     def step_of_vectors(self, vectors: list[nn.Parameter], group: dict) -> None:
         for one in vectors:

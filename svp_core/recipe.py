@@ -52,6 +52,11 @@ class Options(OptionSet):
     channels_last: bool = flag(
         False, "memory layout of feature maps; the numbers differ by rounding only"
     )
+    cuda_graphs: bool = flag(
+        False,
+        "a GPU is given all kernels of a step by one call (svp_core/graphs.py); the numbers differ"
+        " by rounding only. Without effect on a CPU",
+    )
     augmentation: list[str] = option(
         [],
         "of training images, in turn: crop (a shift by up to an eighth of the side, borders"
@@ -96,6 +101,8 @@ class Options(OptionSet):
             )
         if self.warmup_epochs > self.epochs:
             yield f"warmup_epochs: {self.warmup_epochs} exceeds epochs {self.epochs}"
+        if self.cuda_graphs and (reason := run.method.not_recorded):
+            yield f"cuda_graphs: a step of {run.method_name} cannot be recorded, {reason}"
         if self.lr_ratio != 1 and not run.method.has_unit_rates:
             yield f"lr_ratio: {run.method_name} has no local units of rates of their own; leave 1"
 

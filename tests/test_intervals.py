@@ -128,7 +128,8 @@ def test_all_take_as_many_steps_together_as_the_longest_cycle_has():
     for name, method in zip("ab", methods, strict=True):
         step = method.step
         method.step = lambda *a, name=name, step=step: order.append(name) or step(*a)
-    seconds = interleave(methods, *batch(SHAPE), warm_up=1, steps=8)
+    takes = [method.step for method in methods]
+    seconds = interleave(methods, takes, *batch(SHAPE), warm_up=1, steps=8)
     assert "".join(order) == "ab" + 2 * "aaaabbbb"
     assert [len(one) for one in seconds] == [2, 2]
     assert methods[1].readouts[0].moments.seen % 4 == 0

@@ -165,6 +165,7 @@ REFUSED = {
     "method: predsim does not": ["method=predsim"],
     "--ranks: 2 ranks for 1 units": ["method=svp", "model_options.depth=1"],
     "method_options.overlap: a loss would reach back": ["method=svp", "method_options.overlap=1"],
+    "recipe.cuda_graphs: units wait": ["method=svp", "recipe.cuda_graphs=true"],
     "method_options.update: after all units": ["method=svp", "method_options.update=after"],
     "method_options.target: posterior sends": ["method=svp", "method_options.target=posterior"],
     "method_options.auxiliary: ema follows": ["method=svp", "method_options.auxiliary=ema"],

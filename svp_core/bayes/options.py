@@ -36,6 +36,10 @@ class PosteriorOptions(OptionSet):
     )
     samples: int = integer(5, "networks that a prediction averages", at_least=1)
 
+    @property
+    def not_recorded(self) -> str:
+        return "the weight of the KL grows with every one"
+
 
 class SubspaceOptions(PosteriorOptions):
     """And which weights are active: they are exchanged by scores, their number is fixed."""

@@ -31,6 +31,11 @@ class MethodOptions(options.OptionSet):
     models = ()
     has_unit_rates = False  # whether recipe.lr_ratio tells its units apart
 
+    @property
+    def not_recorded(self) -> str:
+        """Return why a step cannot be recorded once and repeated (recipe.cuda_graphs), or ""."""
+        return ""
+
     def rows(self, classes: int) -> int | None:
         """Return the rows d0 of the projections, or None where nothing is projected."""
         return None

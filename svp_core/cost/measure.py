@@ -16,6 +16,7 @@ from torch import Tensor
 
 from svp_core.cost import cells, energy, memory, record
 from svp_core.cost.build import build, random_batch
+from svp_core.graphs import Graphs, Take, stepper
 from svp_core.methods import Method
 from svp_core.runtime import commands
 from svp_core.runtime.device import device_name, prepare, warn_of_unused_gpu
@@ -70,12 +71,13 @@ def measure_point(
     """Yield what was measured of every cell of a size, by unit; all are timed before the first."""
     batch = [part.to(device) for part in random_batch(point[0])]
     peaks = [cuda_peaks(cell, device, batch) for cell in point]  # while no other is there
-    trained = [build(cell).to(device) for cell in point]
-    seconds = interleave(trained, *batch, given.warm_up, given.steps)
+    trained = [build(cell).place(device) for cell in point]
+    takes = [stepper(method) for method in trained]
+    seconds = interleave(trained, takes, *batch, given.warm_up, given.steps)
     reference = find_baseline(point)
-    for method, own, sizes in zip(trained, seconds, peaks, strict=True):
+    for take, own, sizes in zip(takes, seconds, peaks, strict=True):
         ratios = {} if reference is None else time_ratios(own, seconds[reference])
-        joules = meter(partial(method.step, *batch))
+        joules = meter(partial(take, *batch))
         yield {"s": times(own), "1": ratios, "mJ": {"step_energy": joules}, "bytes": sizes}
 
 
@@ -96,7 +98,12 @@ def find_baseline(point: list[dict]) -> int | None:
 
 
 def interleave(
-    trained: list[Method], images: Tensor, labels: Tensor, warm_up: int, steps: int
+    trained: list[Method],
+    takes: list[Take],
+    images: Tensor,
+    labels: Tensor,
+    warm_up: int,
+    steps: int,
 ) -> list[list[float]]:
     """Return the seconds of timed steps, a list a method: A-B-A-B, so that drifts meet all.
 
@@ -109,15 +116,25 @@ def interleave(
     cycle = min(math.lcm(*(one for method in trained for one in method.rhythm())), steps // 2)
     for turn in range(-warm_up, -(-steps // cycle)):
         moved = [labels.roll(turn * cycle + place) for place in range(cycle if turn >= 0 else 1)]
-        for method, times in zip(trained, seconds, strict=True):
+        for method, take, times in zip(trained, takes, seconds, strict=True):
             if turn == 0:
-                method.go_to(0)
+                settle(method, take, images, moved)
             start = clock(images.device)
             for one in moved:
-                method.step(images, one)
+                take(images, one)
             if turn >= 0:
                 times.append((clock(images.device) - start) / cycle)
     return seconds
+
+
+def settle(method: Method, take: Take, images: Tensor, moved: list[Tensor]) -> None:
+    """Go behind the first steps, and what is recorded of them."""
+    method.go_to(0)
+    if isinstance(take, Graphs):
+        while len(take.graphs) < take.cycle:
+            for labels in moved:
+                take(images, labels)
+        method.go_to(0)
 
 
 def times(seconds: list[float]) -> dict[str, float]:
@@ -141,7 +158,7 @@ def cuda_peaks(cell: dict, device: torch.device, batch: list[Tensor]) -> dict[st
     """Return the CUDA allocator's peaks of a step in bytes, `allocated` and `reserved`; else {}."""
     if device.type != "cuda":
         return {}
-    return memory.allocator_peaks(lambda: build(cell).to(device), *batch)
+    return memory.allocator_peaks(lambda: build(cell).place(device), *batch)
 
 
 if __name__ == "__main__":

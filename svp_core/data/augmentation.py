@@ -36,7 +36,8 @@ def augment(images: Tensor, names: list[str], generator: Generator) -> Tensor:
 def crop(images: Tensor, generator: Generator) -> Tensor:
     """Shift by up to an eighth of the side (4 of 32 pixels); borders are reflected."""
     down, across = (
-        shifts(len(images), length // 8, generator).to(images.device) for length in images.shape[2:]
+        sent(shifts(len(images), length // 8, generator), images.device)
+        for length in images.shape[2:]
     )
     _, _, height, width = images.shape
     rows = reflect(torch.arange(height, device=images.device) + down, height)
@@ -47,7 +48,7 @@ def crop(images: Tensor, generator: Generator) -> Tensor:
 def flip(images: Tensor, generator: Generator) -> Tensor:
     """Mirror half of the images, left to right."""
     is_flipped = torch.rand(len(images), 1, 1, 1, generator=generator) < 0.5
-    return torch.where(is_flipped.to(images.device), images.flip(3), images)
+    return torch.where(sent(is_flipped, images.device), images.flip(3), images)
 
 
 def cutout(images: Tensor, generator: Generator) -> Tensor:
@@ -56,13 +57,20 @@ def cutout(images: Tensor, generator: Generator) -> Tensor:
     side = min(images.shape[2:]) // 4
     for dimension, length in ((2, images.shape[2]), (3, images.shape[3])):
         start = torch.randint(length - side + 1, (len(images), 1), generator=generator)
-        place = torch.arange(length, device=images.device) - start.to(images.device)
+        place = torch.arange(length, device=images.device) - sent(start, images.device)
         inside = (place >= 0) & (place < side)  # (B, length)
         is_hidden = is_hidden & inside.unflatten(1, (1, 1, -1) if dimension == 3 else (1, -1, 1))
     return images.masked_fill(is_hidden, 0)  # normalised: the mean is 0
 
 
 AUGMENTATIONS = {"crop": crop, "flip": flip, "cutout": cutout}
+
+
+def sent(drawn: Tensor, device: torch.device) -> Tensor:
+    """Return what was drawn on the CPU on the device; a GPU need not have done all before it."""
+    if device.type != "cuda":
+        return drawn.to(device)
+    return drawn.pin_memory().to(device, non_blocking=True)
 
 
 def shifts(count: int, limit: int, generator: Generator) -> Tensor:

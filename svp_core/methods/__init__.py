@@ -87,6 +87,12 @@ class Method(nn.Module):
         """
         return []
 
+    def place(self, device: str | torch.device) -> "Method":
+        """Move to a device, in the memory layout of the recipe; return the method."""
+        is_last = self.recipe.channels_last
+        layout = torch.channels_last if is_last else torch.preserve_format
+        return self.to(device, memory_format=layout)
+
     def rhythm(self) -> list[int]:
         """Return the intervals, in steps, of what parts do not do in every step."""
         return sorted({one for part in self.modules() for one in getattr(part, "intervals", ())})

@@ -42,6 +42,12 @@ class Options(MethodOptions):
     def depth_law(self) -> int:
         return 2 if self.activation_checkpointing == "segments" else 1
 
+    @property
+    def not_recorded(self) -> str:
+        if self.activation_checkpointing != "none":
+            return "checkpointing looks at the state of the random numbers"
+        return "" if self.activations == "all" else "the sample depends on the images of a batch"
+
     def refuse(self, run):
         if self.update == "fused" and run.recipe.micro_batches > 1:
             yield "update: fused into a backward pass, gradients cannot be accumulated"

@@ -22,6 +22,8 @@ def refusals(config: Mapping, method: Method, ranks: int) -> Iterator[str]:
         return
     if ranks > len(method.units):
         yield f"--ranks: {ranks} ranks for {len(method.units)} units"
+    if method.recipe.cuda_graphs:
+        yield "recipe.cuda_graphs: units wait for other ranks within a step"
     for offence in of_options(method):
         yield f"method_options.{offence}"
     for name in config["metrics"]:

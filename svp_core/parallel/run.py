@@ -86,7 +86,7 @@ def build_stage(whole: Method, config, images, device: torch.device, ranks: Rank
     print(f"units of {ranks.count} ranks: {groups}", flush=True)
     sender = None if ranks.is_last else Sender(ranks.own + 1)
     stage = Stage(whole, spans[ranks.own], ranks, sender)
-    return training.place(config, device, stage)
+    return stage.place(device)
 
 
 def arriving(stage: Stage, images: list, config: dict, device: torch.device) -> list:

@@ -6,6 +6,7 @@ import torch
 
 from svp_core.config.options import OptionSet
 from svp_core.data.loading import ResidentImages, StreamedImages
+from svp_core.graphs import Take
 from svp_core.methods import Method
 from svp_core.recipe import learning_rate
 from svp_core.runtime.meters import Meter
@@ -31,7 +32,7 @@ class Epoch:
         if self.images.device.type == "cuda" and position["cuda_noise"] is not None:
             torch.cuda.set_rng_state(position["cuda_noise"], self.images.device)
 
-    def train(self, method: Method) -> Iterator[None]:
+    def train(self, method: Method, take: Take) -> Iterator[None]:
         """Take the steps that are left, in the order of this seed and epoch; yield after each."""
         method.train()
         self.meter.start()
@@ -41,7 +42,7 @@ class Epoch:
             self.meter.start()  # it stands after a pause
             method.set_learning_rate(self.rate(self.step))
             method.places = self.images.places
-            method.step(*batch)
+            take(*batch)
             self.step += 1
             yield
 

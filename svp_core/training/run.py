@@ -15,6 +15,7 @@ from svp_core.cost.memory import peak_memory
 from svp_core.data.files import checksum, reading
 from svp_core.data.loading import load_images, subset
 from svp_core.data.manifest import manifest_path
+from svp_core.graphs import stepper
 from svp_core.runtime import interruption
 from svp_core.runtime.files import require_writable
 from svp_core.runtime.interruption import Interrupted
@@ -80,7 +81,7 @@ def find_costs(config: dict, train_images, device: torch.device) -> tuple[dict, 
     form = state.outline(stepped.state())
     del stepped  # before memory is measured
     # and a warm-up
-    memory = peak_memory(partial(assemble, config), partial(place, config, device), *batch)
+    memory = peak_memory(partial(assemble, config), lambda one: one.place(device), *batch)
     return costs | memory, form
 
 
@@ -142,13 +143,13 @@ def fit(
     `measure` finds accuracies and metrics of these names.
     """
     config, curves = history["config"], history["curves"]
-    recipe = fill("", "recipe", config["recipe"])
+    recipe, take = fill("", "recipe", config["recipe"]), stepper(method)
     while len(curves) < recipe.epochs and all_finite(curves):
         epoch = Epoch(len(curves) + 1, train_images, recipe, config["seed"])
         if history["position"]:
             epoch.enter(history["position"])
         try:
-            for _ in epoch.train(method):
+            for _ in epoch.train(method, take):
                 interruption.check()
                 if saving.is_due():
                     saving.save(history | {"position": epoch.pause(), "method": method.state()})
@@ -180,7 +181,7 @@ def metrics_due(config: dict, epoch: int) -> list[str]:
 
 def build_method(config: dict, device: torch.device) -> methods.Method:
     """Return model and method of a resolved config, as they are before the first step."""
-    return place(config, device, assemble(config))
+    return assemble(config).place(device)
 
 
 def assemble(config: dict) -> methods.Method:
@@ -188,14 +189,6 @@ def assemble(config: dict) -> methods.Method:
     facts, seed = datasets.facts(config["dataset"]), config["seed"]
     task = Task(facts.shape, facts.classes, config["recipe"]["train_images"] or facts.train_size)
     return methods.assemble(config, task, seed)
-
-
-def place(config: dict, device: torch.device, method: methods.Method) -> methods.Method:
-    """Move the method to its device, in the memory layout of the config."""
-    is_last = config["recipe"]["channels_last"]
-    return method.to(
-        device, memory_format=torch.channels_last if is_last else torch.preserve_format
-    )
 
 
 def has_representations(history: dict) -> bool:

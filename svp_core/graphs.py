@@ -1,0 +1,155 @@
+"""Training steps as CUDA graphs: a GPU is given all kernels of a step by one call.
+
+A step is recorded once, on the tensors of its first batch, and replayed on those of all others. Of
+a method that does not do everything in every step, each step of a cycle is a graph of its own.
+Numbers are those of single calls, up to the learning rate, which a graph reads in float32.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from svp_core.config.pairs import ConfigError
+from svp_core.local.moments import Running
+from svp_core.methods import Method
+
+WARM_UP = 3  # steps as usual, in which optimisers and libraries make what they keep
+MOST = 64  # graphs of a cycle
+
+Take = Callable[[Tensor, Tensor], None]  # a step on a batch (B, C, H, W), (B,)
+Record = Callable[[Callable[[], None]], Callable[[], None]]  # from work to what repeats it
+
+
+def stepper(method: Method) -> Take:
+    """Return what takes the steps of a method: its own `step`, or graphs where it asks for them.
+
+    On a CPU there are none. Raises ConfigError for intervals whose cycle is too long.
+    """
+    device = next(method.parameters()).device
+    if not method.recipe.cuda_graphs or device.type != "cuda":
+        return method.step
+    return Graphs(method, on_cuda(device))
+
+
+def on_cuda(device: torch.device) -> Record:
+    """Return what records work as a CUDA graph; all of them share their memory."""
+    pool = torch.cuda.graph_pool_handle()
+
+    def record(work: Callable[[], None]) -> Callable[[], None]:
+        graph = torch.cuda.CUDAGraph()
+        try:
+            with torch.cuda.device(device), torch.cuda.graph(graph, pool=pool):
+                work()
+        except RuntimeError as error:
+            raise RuntimeError(f"recipe.cuda_graphs: the step was not recorded: {error}") from error
+        return graph.replay
+
+    return record
+
+
+class Graph(NamedTuple):
+    """A recorded step: what repeats it, what it came to, and how far counters go by it."""
+
+    replay: Callable[[], None]
+    sums: dict[str, Tensor]
+    counts: list[int]
+
+
+class Graphs:
+    """The steps of a method on batches of one size, recorded as they come up."""
+
+    def __init__(self, method: Method, record: Record):
+        self.method, self.record, self.taken = method, record, 0
+        self.cycle = math.lcm(*method.rhythm())
+        if self.cycle > MOST:
+            raise ConfigError(
+                f"recipe.cuda_graphs: the intervals of method_options repeat every {self.cycle}"
+                f" steps, each a graph of its own; {MOST} at most"
+            )
+        self.counters = [one for one in method.modules() if isinstance(one, Running)]
+        self.rates = Rates(method)
+        self.batch: list[Tensor] = []
+        self.graphs: dict[int, Graph] = {}
+
+    def __call__(self, images: Tensor, labels: Tensor) -> None:
+        place = self.place()
+        if place is None:
+            self.taken += 1
+            return self.method.step(images, labels)
+        self.hold(images, labels)
+        self.rates.renew()
+        if place not in self.graphs:
+            self.graphs[place] = self.recorded()
+        graph = self.graphs[place]
+        graph.replay()
+        for counter, count in zip(self.counters, graph.counts, strict=True):
+            counter.seen += count
+        for name, value in graph.sums.items():
+            self.method.add(name, value.clone())  # the next replay writes to it
+
+    def place(self) -> int | None:
+        """Return the place of the step that comes next in the cycle; None before there is one."""
+        parts, place = self.method.micro_batches, 0
+        for one in self.counters:
+            step = one.seen // parts
+            if step < getattr(one, "first", 0):
+                return None
+            place = step % self.cycle
+        return place if self.taken >= WARM_UP else None
+
+    def hold(self, *batch: Tensor) -> None:
+        """Bring a batch to where graphs read it."""
+        if not self.batch:
+            self.batch = [one.clone() for one in batch]
+        for own, given in zip(self.batch, batch, strict=True):
+            own.copy_(given)
+
+    def recorded(self) -> Graph:
+        """Record the step that comes next, which does not take it."""
+        method, before = self.method, [one.seen for one in self.counters]
+        sums, method.sums = method.sums, {}
+        with self.rates.as_tensors():
+            replay = self.record(lambda: method.step(*self.batch))
+        found, method.sums = method.sums, sums
+        counts = [one.seen - seen for one, seen in zip(self.counters, before, strict=True)]
+        for counter, seen in zip(self.counters, before, strict=True):
+            counter.seen = seen
+        return Graph(replay, found, counts)
+
+
+class Rates:
+    """The learning rates of a method's optimisers, a tensor (groups,) on its device."""
+
+    def __init__(self, method: Method):
+        self.groups = [group for one in method.optimizers for group in one.param_groups]
+        device = next(method.parameters()).device
+        self.values = torch.zeros(len(self.groups), device=device)
+        self.known: list[float] = []
+
+    def renew(self) -> None:
+        """Take over those of the groups."""
+        rates = [group["lr"] for group in self.groups]
+        if rates == self.known:
+            return
+        self.known = rates
+        if len(set(rates)) == 1:
+            self.values.fill_(rates[0])  # a number is sent with the call, without waiting
+        else:
+            self.values.copy_(torch.tensor(rates))
+
+    @contextmanager
+    def as_tensors(self) -> Iterator[None]:
+        """Let optimisers read the tensor meanwhile."""
+        before = [dict(group) for group in self.groups]
+        for group, rate in zip(self.groups, self.values.unbind(), strict=True):
+            group["lr"], group["capturable"] = rate, True  # as torch calls it
+        try:
+            yield
+        finally:
+            for group, known in zip(self.groups, before, strict=True):
+                group.clear()
+                group.update(known)
