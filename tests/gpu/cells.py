@@ -30,7 +30,7 @@ def on(device: torch.device, method: str, model: str, **recipe) -> Method:
     network = build(model, SHAPE, **SIZES[model])
     settings = {"image_shape": SHAPE, "optimizer": "adamw", "lr": 0.01} | recipe
     chosen = UNSURE.get(method)
-    return build_method(network, method, method_options=chosen, **settings).to(device)
+    return build_method(network, method, method_options=chosen, **settings).place(device)
 
 
 def batch(method: Method, size: int = 16) -> tuple[Tensor, Tensor]:
@@ -57,6 +57,12 @@ def losses_of(
 def tensors(method: Method) -> dict[str, Tensor]:
     """Return a copy of all that a method has drawn or learned, on the CPU."""
     return {name: one.detach().cpu().clone() for name, one in method.state_dict().items()}
+
+
+def differing(one: Method, other: Method) -> list[str]:
+    """Return the names of what two methods have that is not equal to the last bit."""
+    found = tensors(other)
+    return [name for name, value in tensors(one).items() if not torch.equal(value, found[name])]
 
 
 class DrawnOnTheCPU(TorchFunctionMode):

@@ -23,7 +23,7 @@ def peaks(device, model: str, method: str, **recipe) -> tuple[int, int]:
     config |= {"series": [{"method": method, "recipe": recipe}]}
     (cell,) = cells.resolved(cells.resolve(config))
     batch = [one.to(device) for one in random_batch(cell)]
-    found = peak_memory(partial(build, cell), lambda one: one.to(device), *batch)
+    found = peak_memory(partial(build, cell), lambda one: one.place(device), *batch)
     source = "allocator" if device.type == "cuda" else "tensors"
     assert found["peak_memory_source"] == source
     return found["peak_memory_bytes"], found["tensor_bytes"]

@@ -2,10 +2,11 @@
 
 import io
 from copy import deepcopy
+from functools import partial
 
 import pytest
 import torch
-from cells import CELLS, DrawnOnTheCPU, batch, losses_of, on, tensors
+from cells import CELLS, DrawnOnTheCPU, batch, differing, losses_of, on, tensors
 from torch import nn, optim
 from torch.nn import functional as F
 
@@ -35,7 +36,8 @@ def check_double(device: torch.device, method: str, model: str, **recipe) -> Non
     torch.testing.assert_close(losses, known, rtol=1e-6, atol=1e-9)
     after = tensors(found)
     for name, value in tensors(expected).items():
-        torch.testing.assert_close(after[name], value, rtol=1e-6, atol=1e-6, msg=name)
+        named = partial("{}: {}".format, name)
+        torch.testing.assert_close(after[name], value, rtol=1e-6, atol=1e-6, msg=named)
 
 
 @pytest.mark.parametrize(("method", "model"), CELLS)
@@ -70,7 +72,7 @@ def test_float32_is_not_tensor_float_32(device):
 def test_equal_seeds_give_equal_bits(device, method, model):
     one, other = on(device, method, model), on(device, method, model)
     assert torch.equal(losses_of(one), losses_of(other))
-    assert all(map(torch.equal, tensors(one).values(), tensors(other).values()))
+    assert differing(one, other) == []
 
 
 @pytest.mark.parametrize(("method", "model"), CELLS)
@@ -83,7 +85,7 @@ def test_a_state_continues_with_the_same_bits(device, method, model):
     file.seek(0)
     continued.load_state(torch.load(file, map_location="cpu", weights_only=True))
     assert torch.equal(losses_of(whole), losses_of(continued))
-    assert all(map(torch.equal, tensors(whole).values(), tensors(continued).values()))
+    assert differing(whole, continued) == []
     predicted = continued.eval().predict(images)
     for one in [*predicted.units, predicted.network, *predicted.rules.values()]:
         assert one.device.type == device.type and one.isfinite().all()
@@ -92,7 +94,7 @@ def test_a_state_continues_with_the_same_bits(device, method, model):
 
 @pytest.mark.parametrize(("method", "model"), [one for one in CELLS if one[1] != "vit"])
 def test_operations_are_counted_as_on_the_cpu(device, method, model):
-    """But attention, whose backward pass computes its weights again on a GPU, and not on a CPU."""
+    """But attention, whose kernels are others."""
     here, there = (on(one, method, model) for one in (device, CPU))
     assert count_flops(here, *batch(here)) == count_flops(there, *batch(there))
 

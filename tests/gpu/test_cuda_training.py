@@ -21,10 +21,14 @@ def energy(monkeypatch):
         monkeypatch.setattr("svp_core.runtime.meters.energy_counter", lambda device: None)
 
 
-@pytest.mark.parametrize("method", ["bp", "svp", "local_lda", "predsim"])
-def test_a_record_of_every_metric_names_the_device(tmp_path, device, method):
+GRAPHS = ["recipe.cuda_graphs=true"]
+TRAINED = [("bp", []), ("svp", []), ("local_lda", []), ("predsim", []), ("svp", GRAPHS)]
+
+
+@pytest.mark.parametrize(("method", "more"), TRAINED)
+def test_a_record_of_every_metric_names_the_device(tmp_path, device, method, more):
     settings = ["dataset=digits", "model=cnn", f"method={method}", "seed=0", "recipe.epochs=2"]
-    settings += [f"metrics=[{','.join(options.names('metrics'))}]", "gram_images=60"]
+    settings += [f"metrics=[{','.join(options.names('metrics'))}]", "gram_images=60", *more]
     record = run(tmp_path, [*settings, "--device", str(device)])
     schema = yaml.safe_load((ROOT / "svp_core/training/record.schema.yaml").read_text())
     jsonschema.validate(record, schema)
