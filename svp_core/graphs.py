@@ -77,11 +77,12 @@ class Graphs:
 
     def __call__(self, images: Tensor, labels: Tensor) -> None:
         place = self.place()
+        self.rates.renew()
         if place is None:
             self.taken += 1
-            return self.method.step(images, labels)
+            with self.rates.as_tensors():  # the numbers of a graph, which may come here elsewhere
+                return self.method.step(images, labels)
         self.hold(images, labels)
-        self.rates.renew()
         if place not in self.graphs:
             self.graphs[place] = self.recorded()
         graph = self.graphs[place]

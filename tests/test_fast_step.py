@@ -38,15 +38,15 @@ SETTINGS = {
 }
 
 
-def trained(model: str, step: str, chosen: dict, **recipe) -> tuple:
+def trained(model: str, step: str, chosen: dict, device: str = "cpu", **recipe) -> tuple:
     """Return losses, and the state, after three steps of the same noise."""
     shape = IMAGES.get(model, SHAPE)
     network = build(model, shape, **SIZES[model])
     recipe = {"lr": 0.05, "momentum": 0.0} | recipe
     method = build_method(
         network, "svp", method_options=chosen | {"step": step}, image_shape=shape, **recipe
-    )
-    images, labels = batch(shape)
+    ).to(device)
+    images, labels = (one.to(device) for one in batch(shape))
     if recipe.get("precision") != "bfloat16" and chosen.get("target") != "posterior":
         method, images = method.double(), images.double()
     torch.manual_seed(0)
@@ -55,9 +55,9 @@ def trained(model: str, step: str, chosen: dict, **recipe) -> tuple:
     return torch.stack(losses), method.state_dict()
 
 
-def check(model: str, chosen: dict, recipe: dict, **tolerance) -> None:
+def check(model: str, chosen: dict, recipe: dict, device: str = "cpu", **tolerance) -> None:
     (plain, expected), (fast, found) = (
-        trained(model, step, chosen, **recipe) for step in ("plain", "auto")
+        trained(model, step, chosen, device, **recipe) for step in ("plain", "auto")
     )
     torch.testing.assert_close(fast, plain, **tolerance)
     for name, value in expected.items():
@@ -65,13 +65,16 @@ def check(model: str, chosen: dict, recipe: dict, **tolerance) -> None:
             torch.testing.assert_close(found[name], value, msg=name, **tolerance)
 
 
+def tolerance(chosen: str) -> dict[str, float]:
+    is_double = chosen != "posterior"
+    return {"rtol": 1e-6, "atol": 1e-8} if is_double else {"rtol": 1e-4, "atol": 1e-5}
+
+
 @pytest.mark.parametrize("recipe", [{}, {"micro_batches": 2, "label_smoothing": 0.1}], ids=str)
 @pytest.mark.parametrize("chosen", SETTINGS)
 @pytest.mark.parametrize("model", SIZES)
 def test_losses_and_all_that_is_trained_are_those_of_the_plain_step(model, chosen, recipe):
-    is_double = chosen != "posterior"
-    tolerance = {"rtol": 1e-6, "atol": 1e-8} if is_double else {"rtol": 1e-4, "atol": 1e-5}
-    check(model, SETTINGS[chosen], recipe, **tolerance)
+    check(model, SETTINGS[chosen], recipe, **tolerance(chosen))
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])

@@ -11,7 +11,7 @@ from svp_core import methods
 from svp_core.config import options, resolve
 from svp_core.config.pairs import ConfigError
 from svp_core.cost.measure import settle
-from svp_core.graphs import WARM_UP, Graphs, stepper
+from svp_core.graphs import WARM_UP, Graphs, Record, stepper
 
 STEPS = 12
 MORE = {  # of svp, beside those of the fast step
@@ -40,9 +40,15 @@ def made(name: str, model: str, chosen: dict, **recipe) -> methods.Method:
     return build_method(build(model, SHAPE, **sizes), name, method_options=chosen, **settings)
 
 
+def on_the_cpu(method: methods.Method) -> tuple[methods.Method, Record]:
+    """Return the method where it is, and what records its steps there."""
+    return method, recorder(method)
+
+
 def trained(method: methods.Method, take) -> dict:
     """Return the state after some steps at changing rates on changing batches."""
-    images, labels = (one.to(next(method.parameters()).device) for one in batch(SHAPE))
+    device = next(method.parameters()).device
+    images, labels = (one.to(device) for one in batch(SHAPE))
     torch.manual_seed(0)
     for step in range(STEPS):
         method.set_learning_rate(2.0 ** -(6 + step % 3))  # whole in float32, as graphs have it
@@ -52,12 +58,10 @@ def trained(method: methods.Method, take) -> dict:
     return method.state()
 
 
-def recorded_steps(
-    name: str, model: str, chosen: dict, device: str = "cpu", record=None, **recipe
-) -> None:
+def recorded_steps(name: str, model: str, chosen: dict, place=on_the_cpu, **recipe) -> None:
     """Compare steps of their own with recorded ones, to the last bit."""
-    plain, own = (made(name, model, chosen, **recipe).place(device) for _ in range(2))
-    graphs = Graphs(own, record or recorder(own))
+    (plain, _), (own, record) = (place(made(name, model, chosen, **recipe)) for _ in range(2))
+    graphs = Graphs(own, record)
     expected, found = trained(plain, plain.step), trained(own, graphs)
     assert graphs.graphs and len(graphs.graphs) == graphs.cycle
     exact = {"rtol": 0, "atol": 0} if "lr_ratio" not in recipe else {"rtol": 1e-3, "atol": 1e-4}
