@@ -40,7 +40,7 @@ def without_times(record: dict) -> dict:
     record = json.loads(json.dumps(record))
     del record["train_seconds"]
     for entry in record["curves"]:
-        del entry["seconds"]
+        del entry["seconds"], entry["joules"]
     for key in ("started_at", "finished_at"):
         del record["provenance"][key]
     return record
