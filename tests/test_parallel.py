@@ -184,6 +184,11 @@ def test_what_a_pipeline_cannot_do_is_refused_by_name(message, settings):
     assert str(error.value).startswith(message)
 
 
+def test_one_rank_is_no_pipeline():
+    with pytest.raises(ConfigError, match="--ranks: 1 rank has nobody to send to"):
+        require_pipeline(*method("method=svp"), 1)
+
+
 def test_an_error_of_all_ranks_is_told_once_and_writes_nothing(tmp_path):
     printed = in_ranks(tmp_path / "two", [*MLP, "method=svp", "method_options.noise=0.1"], code=1)
     assert printed.count("\n") == printed.count("error: method_options.noise: ") == 1

@@ -109,7 +109,8 @@ class SoftHebb(Method):
             hidden = images
             for place, one in enumerate(self.stack):
                 inputs, drive = self.drive(one, hidden)
-                one.layer.weight.grad = -one.change(inputs, drive)
+                weight = one.layer.weight  # whose memory layout a fused step expects
+                weight.grad = torch.zeros_like(weight).sub_(one.change(inputs, drive))
                 update(self.optimizers[place])
                 hidden = one.activate(drive)
         loss = self.loss(self.head(self.reduce(hidden)), labels)

@@ -20,6 +20,8 @@ def refusals(config: Mapping, method: Method, ranks: int) -> Iterator[str]:
     if type(method) is not SVP:
         yield f"method: {config['method']} does not train the units of svp"
         return
+    if ranks < 2:
+        yield f"--ranks: {ranks} rank has nobody to send to; train without"
     if ranks > len(method.units):
         yield f"--ranks: {ranks} ranks for {len(method.units)} units"
     if method.recipe.cuda_graphs:

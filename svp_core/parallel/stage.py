@@ -57,7 +57,7 @@ class Stage(Method):
         self.optimizers = [whole.optimizers[index] for index in span]
 
     def step(self, images: Tensor | Message, labels: Tensor) -> None:
-        draws = None if self.is_known else torch.get_rng_state()
+        draws = None if self.is_known else self.random_state()
         order, batch = self.arrived(images, labels)
         send = partial(self.send, order) if self.sender else None
         self.add("unit_loss", self.whole.step_kind.sweep(batch, self.span, send))
@@ -85,10 +85,17 @@ class Stage(Method):
         one = Reading(*(getattr(reading, key) if key in self.reads else None for key in NAMES))
         return one if self.reads else None
 
+    def random_state(self) -> Tensor:
+        """Return where the random numbers of a step have come to, on the device too."""
+        device = next(self.parameters()).device
+        here = torch.get_rng_state()
+        there = [torch.cuda.get_rng_state(device)] if device.type == "cuda" else []
+        return torch.cat([here, *there])
+
     def refuse_draws(self, before: Tensor) -> None:
         """Raise ConfigError if the first step has drawn random numbers: ranks cannot share them."""
         self.is_known = True
-        if not torch.equal(before, torch.get_rng_state()):
+        if not torch.equal(before, self.random_state()):
             raise ConfigError(
                 f"--parallel pipeline: units {self.span.start + 1} to {self.span.stop} draw random"
                 " numbers, as dropout does; ranks would draw others than one process"

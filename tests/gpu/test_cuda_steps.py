@@ -46,7 +46,7 @@ def test_steps_in_float32_stay_near_those_of_the_cpu(device, method, model):
     start = tensors(on(CPU, method, model))
     expected, found = (on(one, method, model, optimizer="sgd") for one in (CPU, device))
     known, losses = (losses_of(one, draws=DrawnOnTheCPU()) for one in (expected, found))
-    torch.testing.assert_close(losses, known, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(losses, known, rtol=1e-3, atol=1e-4)
     before, there, here = (flat(one) for one in (start, tensors(expected), tensors(found)))
     assert (here - there).norm() < 0.01 * (there - before).norm()
 
