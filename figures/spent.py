@@ -35,6 +35,13 @@ MEMORY = Spent(
     "peak_memory_bytes", style.MIB, "Peak memory of a step (MiB)", "memory",
     StrMethodFormatter("{x:g}"),
 )  # fmt: skip
+TENSORS = MEMORY._replace(column="tensor_bytes", title="Peak memory of a step's tensors (MiB)")
+
+
+def memory(runs: pd.DataFrame) -> Spent:
+    """What was measured, or where allocators and tensors were, what all devices tell alike."""
+    completed = style.pick(runs, status="completed")
+    return MEMORY if completed["peak_memory_source"].nunique() < 2 else TENSORS
 
 
 def known(runs: pd.DataFrame, spent: Spent) -> pd.DataFrame:

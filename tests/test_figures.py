@@ -192,6 +192,7 @@ def test_the_front_has_the_means_that_none_is_above_for_as_little():
     assert [method for method, _ in found.index] == ["svp", "bp"]
     runs = part.assign(dataset="mnist", model="mlp", seed=0, status="completed")
     runs["peak_memory_bytes"] *= 2**20
+    runs["peak_memory_source"] = "tensors"
     figure = accuracy_memory.draw(runs)
     line = figure.axes[0].lines[0]
     assert line.get_ydata()[1:-1].tolist() == [95, 98] and line.get_xdata()[1] == 10
@@ -200,11 +201,24 @@ def test_the_front_has_the_means_that_none_is_above_for_as_little():
     )
 
 
+def test_memory_that_an_allocator_and_tensors_told_is_drawn_as_that_of_tensors():
+    first = {"dataset": "mnist", "model": "mlp", "method": "bp", "variant": "default", "seed": 0}
+    first |= {"status": "completed", "test_accuracy": 90.0, "peak_memory_source": "tensors"}
+    first |= {"peak_memory_bytes": 2**20, "tensor_bytes": 2**20}
+    on_gpu = {"method": "svp", "peak_memory_source": "allocator", "peak_memory_bytes": 2**24}
+    runs = pd.DataFrame([first, first | on_gpu])
+    assert "SVP 90.00 % at 1.00 of BP's memory" in accuracy_memory.describe(runs)
+    assert "Peak memory of a step's tensors (MiB)" in texts(accuracy_memory.draw(runs))
+    alone = runs[1:]
+    assert "Peak memory of a step (MiB)" in texts(accuracy_memory.draw(alone))
+
+
 def test_what_is_far_below_all_others_flattens_no_axis_and_is_counted():
     accuracies = {"bp": 98.0, "svp": 98.0, "dfa": 97.9, "fa": 97.0, "sff": 98.1, "pepita": 20.0}
     rows = [
         {"dataset": "mnist", "model": model, "method": method, "variant": "default", "seed": 0}
         | {"status": "completed", "test_accuracy": accuracy, "peak_memory_bytes": 2**20 + place}
+        | {"peak_memory_source": "tensors"}
         for model in ("mlp", "cnn")
         for place, (method, accuracy) in enumerate(accuracies.items())
         if (model, method) != ("cnn", "pepita")
