@@ -1,10 +1,10 @@
 """Test accuracy against the peak memory of a training step: every seed, and the mean.
 
-In per cent of the test images, against the peak memory that a run measured of a step (of a GPU's
-runs beside a CPU's, that of its tensors), on a logarithmic axis, one panel a dataset and model. Small points are seeds, large ones their mean; n is
-stated below the panels. Upper left is best: more accuracy for less memory; no series has a mean
-above those on the grey line, the front, for as little. Diverged runs are counted below and not
-drawn.
+In per cent of the test images, against the peak memory that a run measured of a step (that of its
+tensors, where runs on a GPU stand beside others), on a logarithmic axis, one panel a dataset and
+model. Small points are seeds, large ones their mean; n is stated below the panels. Upper left is
+best: more accuracy for less memory; no series has a mean above those on the grey line, the front,
+for as little. Diverged runs are counted below and not drawn.
 """
 
 from figures import spent, style
