@@ -22,6 +22,7 @@ all: $(INSTALLED) ## run what is missing of the workflow (default)
 # Each step does what is missing, so that the same command goes on where it stopped.
 gpu: $(INSTALLED) ## accuracy, cost and speed on one GPU, in results/gpu; config/gpu.yaml
 	.venv/bin/snakemake --cores all --configfile config/gpu.yaml --directory $(GPU) list_runs list_measurements
+	@# a GPU shares its time among trainings: some, so that it need not wait for the start of the next
 	.venv/bin/python -m svp_core.batch $(GPU)/results/runs.jsonl --directory $(GPU) --device cuda --workers 4 $(MINUTES:%=--minutes %)
 	PYTHON="$(CURDIR)/.venv/bin/python" bash $(GPU)/results/measure.sh
 	.venv/bin/snakemake --cores all --configfile config/gpu.yaml --directory $(GPU)

@@ -101,7 +101,7 @@ class Trainer:
             optimizer=optimizer, seed=seed, **options,
         )  # fmt: skip
         if self.recipe.cuda_graphs:
-            raise ConfigError("recipe.cuda_graphs: of the suite's own trainings")
+            raise ConfigError("recipe.cuda_graphs: a Trainer has none; leave false")
         device = self.gather()
         found = fill("methods", method, options)
         self.method = self.build(units, method, found, reduction(pool, grid), seed)

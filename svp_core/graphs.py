@@ -2,7 +2,7 @@
 
 A step is recorded once, on the tensors of its first batch, and replayed on those of all others. Of
 a method that does not do everything in every step, each step of a cycle is a graph of its own.
-Numbers are those of single calls, up to the learning rate, which a graph reads in float32.
+Numbers are those of single calls but that the learning rate, which a graph reads, is a float32.
 """
 
 import math
@@ -40,11 +40,13 @@ def on_cuda(device: torch.device) -> Record:
 
     def record(work: Callable[[], None]) -> Callable[[], None]:
         graph = torch.cuda.CUDAGraph()
+        # other threads may pin the memory of batches meanwhile
+        recording = torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local")
         try:
-            with torch.cuda.device(device), torch.cuda.graph(graph, pool=pool):
+            with torch.cuda.device(device), recording:
                 work()
         except RuntimeError as error:
-            raise RuntimeError(f"recipe.cuda_graphs: the step was not recorded: {error}") from error
+            raise ConfigError(f"recipe.cuda_graphs: no step was recorded: {error}") from error
         return graph.replay
 
     return record
@@ -69,8 +71,9 @@ class Graphs:
                 f"recipe.cuda_graphs: the intervals of method_options repeat every {self.cycle}"
                 f" steps, each a graph of its own; {MOST} at most"
             )
-        # parts that count what they have seen, which a graph does not
+        # parts that count what they have seen, which a graph does not, and those that act by it
         self.counters = [one for one in method.modules() if type(getattr(one, "seen", None)) is int]
+        self.rhythmic = [one for one in self.counters if hasattr(one, "count_from")]
         self.rates = Rates(method)
         self.batch: list[Tensor] = []
         self.graphs: dict[int, Graph] = {}
@@ -80,7 +83,8 @@ class Graphs:
         self.rates.renew()
         if place is None:
             self.taken += 1
-            with self.rates.as_tensors():  # the numbers of a graph, which may come here elsewhere
+            # as in a graph: a run that goes on from here begins with single calls
+            with self.rates.as_tensors():
                 return self.method.step(images, labels)
         self.hold(images, labels)
         if place not in self.graphs:
@@ -94,13 +98,11 @@ class Graphs:
 
     def place(self) -> int | None:
         """Return the place of the step that comes next in the cycle; None before there is one."""
-        parts, place = self.method.micro_batches, 0
-        for one in self.counters:
-            step = one.seen // parts
-            if step < getattr(one, "first", 0):
-                return None
-            place = step % self.cycle
-        return place if self.taken >= WARM_UP else None
+        parts = self.method.micro_batches
+        steps = [(one.seen // parts, one.first) for one in self.rhythmic]
+        if self.taken < WARM_UP or any(step < first for step, first in steps):
+            return None
+        return steps[0][0] % self.cycle if steps else 0
 
     def hold(self, *batch: Tensor) -> None:
         """Bring a batch to where graphs read it."""
@@ -113,12 +115,15 @@ class Graphs:
         """Record the step that comes next, which does not take it."""
         method, before = self.method, [one.seen for one in self.counters]
         sums, method.sums = method.sums, {}
-        with self.rates.as_tensors():
-            replay = self.record(lambda: method.step(*self.batch))
-        found, method.sums = method.sums, sums
-        counts = [one.seen - seen for one, seen in zip(self.counters, before, strict=True)]
-        for counter, seen in zip(self.counters, before, strict=True):
-            counter.seen = seen
+        try:
+            with self.rates.as_tensors(capturable=True):
+                replay = self.record(lambda: method.step(*self.batch))
+            found = method.sums
+            counts = [one.seen - seen for one, seen in zip(self.counters, before, strict=True)]
+        finally:
+            method.sums = sums
+            for counter, seen in zip(self.counters, before, strict=True):
+                counter.seen = seen
         return Graph(replay, found, counts)
 
 
@@ -143,11 +148,11 @@ class Rates:
             self.values.copy_(torch.tensor(rates))
 
     @contextmanager
-    def as_tensors(self) -> Iterator[None]:
-        """Let optimisers read the tensor meanwhile."""
+    def as_tensors(self, **more: bool) -> Iterator[None]:
+        """Let optimisers read the tensor meanwhile, with these other settings."""
         before = [dict(group) for group in self.groups]
         for group, rate in zip(self.groups, self.values.unbind(), strict=True):
-            group["lr"], group["capturable"] = rate, True  # as torch calls it
+            group.update(lr=rate, **more)
         try:
             yield
         finally:

@@ -136,10 +136,12 @@ def outline(node: object) -> object:
 
     `ast.unparse` and `ast.dump` write the same program in other ways from version to version.
     """
-    if isinstance(node, list):  # some Pythons end a format with an empty text
-        return [outline(one) for one in node if getattr(one, "value", None) != ""]
+    if isinstance(node, list):
+        return [outline(one) for one in node]
     if not isinstance(node, ast.AST):
         return node
+    if isinstance(node, ast.JoinedStr):  # some Pythons end a format with an empty text
+        node.values = [one for one in node.values if getattr(one, "value", None) != ""]
     fields = [(name, outline(value)) for name, value in ast.iter_fields(node)]
     return type(node).__name__, [one for one in fields if one[1] not in (None, [])]
 

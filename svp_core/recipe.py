@@ -54,8 +54,8 @@ class Options(OptionSet):
     )
     cuda_graphs: bool = flag(
         False,
-        "a GPU is given all kernels of a step by one call (svp_core/graphs.py); the numbers differ"
-        " by rounding only. Without effect on a CPU",
+        "a GPU is given all kernels of a step by one call (svp_core/graphs.py); the same numbers"
+        " but that the rate is a float32. Without effect on a CPU",
     )
     augmentation: list[str] = option(
         [],

@@ -205,7 +205,7 @@ def test_an_empty_loader_is_refused():
         ({"pool": "cls", "units": ["0", "4"]}, "pool: it makes no vector"),
         ({"steps_per_epoch": 3, "optimizer": optim.SGD}, "steps_per_epoch: "),
         ({"recipe": {"lr_ratio": 3}, "optimizer": optim.SGD}, "recipe.lr_ratio: of the recipe's"),
-        ({"recipe": {"cuda_graphs": True}}, "recipe.cuda_graphs: of the suite's own"),
+        ({"recipe": {"cuda_graphs": True}}, "recipe.cuda_graphs: a Trainer has none"),
         ({"recipe": {"lr_ratio": 3}, "method": "bp"}, "recipe.lr_ratio: bp has no local units"),
     ],
 )

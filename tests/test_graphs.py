@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from networks import SHAPE, batch, build, build_method
+from networks import SHAPE, batch, build, build_method, saved
 from steps import SIZES
 from tape import recorder
 from test_fast_step import SETTINGS
@@ -24,6 +24,8 @@ MORE = {  # of svp, beside those of the fast step
     "qda": {"readout": "qda", "alignment": "none"},
     "cosine": {"readout": "cosine"},
     "after": {"update": "after"},
+    # of one unit the alignment, which counts as well, is never called
+    "one unit": {"blocks": 4, "readout": "lda", "d0": 12, "alignment": "reconstruction"},
 }
 RECIPES = {
     "sgd": {"optimizer": "sgd", "momentum": 0.9, "weight_decay": 0.1},
@@ -87,6 +89,59 @@ def test_recorded_steps_have_the_numbers_of_their_own(name, model):
 @pytest.mark.parametrize("chosen", [*SETTINGS, *MORE])
 def test_with_every_part_of_svp(chosen):
     recorded_steps("svp", "mlp", (SETTINGS | MORE)[chosen])
+
+
+def test_with_updates_fused_into_the_backward_pass_of_bp():
+    recorded_steps("bp", "mlp", {"update": "fused"})
+
+
+@pytest.mark.parametrize("left_after", [6, 7])
+def test_a_run_that_is_evaluated_and_goes_on_elsewhere_has_the_same_bits(left_after):
+    """In mid-cycle; where it goes on, steps are single calls at first, and rates no whole ones."""
+    images, labels = batch(SHAPE)
+    whole, left, resumed = (made("local_lda", "mlp", {"inference": "stacked"}) for _ in range(3))
+    one, other = (Graphs(method, recorder(method)) for method in (whole, left))
+
+    def go(method, take, steps: range) -> None:
+        for step in steps:
+            method.set_learning_rate(0.01 / (step + 3))
+            take(images, labels.roll(step))
+            method.eval()
+            method.predict(images)
+            method.train()
+
+    for method, take in ((whole, one), (left, other)):
+        take(images, labels)
+        method.go_to(0)
+        go(method, take, range(WARM_UP + 4 + left_after))
+    assert one.graphs and (left_after + WARM_UP + 4) % 4
+    resumed.load_state(saved(left))
+    last = range(WARM_UP + 4 + left_after, WARM_UP + 14 + left_after)
+    again = Graphs(resumed, recorder(resumed))
+    go(whole, one, last)
+    go(resumed, again, last)
+    assert again.graphs
+    torch.testing.assert_close(resumed.state(), whole.state(), rtol=0, atol=0)
+
+
+def test_a_step_that_cannot_be_recorded_leaves_the_method_as_it_was():
+    method = made("local_lda", "mlp", {})
+
+    def fail(work):
+        work()
+        raise ConfigError("no")
+
+    graphs = Graphs(method, fail)
+    images, labels = batch(SHAPE)
+    for _ in range(WARM_UP):
+        graphs(images, labels)
+    method.go_to(0)
+    seen, sums = [one.seen for one in graphs.counters], method.sums
+    with pytest.raises(ConfigError):
+        graphs(images, labels)
+    assert [one.seen for one in graphs.counters] == seen and method.sums is sums
+    rates = [group["lr"] for one in method.optimizers for group in one.param_groups]
+    assert all(type(rate) is float for rate in rates)
 
 
 @pytest.mark.parametrize("recipe", RECIPES)

@@ -92,6 +92,16 @@ def test_the_hash_is_the_same_in_every_python(tmp_path):
     assert provenance.source_hash([file]) == "5ed8ccf8947a"
 
 
+def test_an_empty_text_counts_but_at_the_end_of_a_format(tmp_path):
+    file = tmp_path / "told.py"
+    hashes = set()
+    for text in ('def f(a=""): ...', "def f(a): ...", 'x = ["", "b"]', 'x = ["b"]'):
+        file.write_text(text)
+        provenance.code.cache_clear()
+        hashes.add(provenance.source_hash([file]))
+    assert len(hashes) == 4
+
+
 def test_chosen_parts_and_metrics_are_sources_and_others_are_not():
     found = names(of(projection="sparse", readout="codebook", alignment="kl"))
     assert {"local/projections/sparse", "local/readouts/codebook", "local/alignments/kl"} <= found

@@ -116,9 +116,10 @@ def interleave(
     cycle = min(math.lcm(*(one for method in trained for one in method.rhythm())), steps // 2)
     for turn in range(-warm_up, -(-steps // cycle)):
         moved = [labels.roll(turn * cycle + place) for place in range(cycle if turn >= 0 else 1)]
-        for method, take, times in zip(trained, takes, seconds, strict=True):
-            if turn == 0:
+        if turn == 0:  # of all before any is timed: recording empties the allocator's cache
+            for method, take in zip(trained, takes, strict=True):
                 settle(method, take, images, moved)
+        for take, times in zip(takes, seconds, strict=True):
             start = clock(images.device)
             for one in moved:
                 take(images, one)
@@ -155,8 +156,11 @@ def quartiles(name: str, values: list[float]) -> dict[str, float]:
 
 
 def cuda_peaks(cell: dict, device: torch.device, batch: list[Tensor]) -> dict[str, int]:
-    """Return the CUDA allocator's peaks of a step in bytes, `allocated` and `reserved`; else {}."""
-    if device.type != "cuda":
+    """Return the CUDA allocator's peaks of a step in bytes, `allocated` and `reserved`; else {}.
+
+    Of single calls: what a graph keeps is not measured.
+    """
+    if device.type != "cuda" or cell["recipe"]["cuda_graphs"]:
         return {}
     return memory.allocator_peaks(lambda: build(cell).place(device), *batch)
 
