@@ -35,7 +35,7 @@ MEMORY = Spent(
     "peak_memory_bytes", style.MIB, "Peak memory of a step (MiB)", "memory",
     StrMethodFormatter("{x:g}"),
 )  # fmt: skip
-TENSORS = MEMORY._replace(column="tensor_bytes", title="Peak memory of a step's tensors (MiB)")
+TENSORS = MEMORY._replace(column="tensor_bytes", title="Peak of a step's tensors (MiB)")
 
 
 def memory(runs: pd.DataFrame) -> Spent:

@@ -208,7 +208,7 @@ def test_memory_that_an_allocator_and_tensors_told_is_drawn_as_that_of_tensors()
     on_gpu = {"method": "svp", "peak_memory_source": "allocator", "peak_memory_bytes": 2**24}
     runs = pd.DataFrame([first, first | on_gpu])
     assert "SVP 90.00 % at 1.00 of BP's memory" in accuracy_memory.describe(runs)
-    assert "Peak memory of a step's tensors (MiB)" in texts(accuracy_memory.draw(runs))
+    assert "Peak of a step's tensors (MiB)" in texts(accuracy_memory.draw(runs))
     alone = runs[1:]
     assert "Peak memory of a step (MiB)" in texts(accuracy_memory.draw(alone))
 
