@@ -286,5 +286,7 @@ def test_a_grid_may_leave_tasks_out():
 def test_the_large_configs_are_planned(name, tasks):
     config = default_config()
     update_config(config, yaml.safe_load((ROOT / f"config/{name}.yaml").read_text()))
-    assert len(planning.Plan(config).grid) == tasks * len(config["grid"]["method"]) * 5
+    cells = tasks * len(config["grid"]["method"])
+    cells += sum(len(one["tasks"]) for one in config["variants"])
+    assert len(planning.Plan(config).grid) == cells * 5
     costs.Costs(config).check()
