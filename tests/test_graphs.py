@@ -81,7 +81,8 @@ def cells() -> list[tuple[str, str]]:
     return found
 
 
-@pytest.mark.parametrize(("name", "model"), cells())
+# resnet has the layers of cnn; a GPU takes all (tests/gpu)
+@pytest.mark.parametrize(("name", "model"), [one for one in cells() if one[1] != "resnet"])
 def test_recorded_steps_have_the_numbers_of_their_own(name, model):
     recorded_steps(name, model, {})
 
