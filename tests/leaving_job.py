@@ -11,9 +11,9 @@ from svp_core.train import main
 from svp_core.training.epochs import Epoch
 
 
-def train(epoch: Epoch, method):
+def train(epoch: Epoch, *given):
     """Do as Slurm does: every process of the job gets the signal, the workers as well."""
-    for _ in original(epoch, method):
+    for _ in original(epoch, *given):
         if epoch.number == 2:
             os.killpg(0, signal.SIGTERM)
         yield
